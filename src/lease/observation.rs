@@ -1,0 +1,34 @@
+//! What an onlooker sees.
+
+use std::time::Duration;
+
+use super::{LeaseName, LeaseRecord};
+use crate::clock::WallTime;
+
+/// The state of a lease, as `status` names it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LeaseState {
+    /// Somebody has it.
+    Held,
+    /// Nobody has it, and a minimum hold keeps everyone out.
+    Cooldown,
+    /// Nobody has it, and it can be had.
+    Free,
+}
+
+/// One look at one lease. It was true when the store answered and may be over by now.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Observation {
+    /// The lease.
+    pub name: LeaseName,
+    /// Its state.
+    pub state: LeaseState,
+    /// What the holder wrote. `None`: nobody ever wrote one, or it cannot be read, or the holder it
+    /// names is known not to be the one that holds now.
+    pub record: Option<LeaseRecord>,
+    /// How long until it ends by the store's clock, unless renewed; `None` where a hold ends with
+    /// its process.
+    pub expires_in: Option<Duration>,
+    /// The end of the minimum hold.
+    pub cooldown_until: Option<WallTime>,
+}

@@ -1,0 +1,144 @@
+//! The contract between a store and those who use it.
+
+use std::any::Any;
+use std::fmt;
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use super::{Claim, Ending, Hold, LeaseName, Observation, Promises, StoreError, StoreLabel};
+
+/// A place that can say who holds a named lease.
+///
+/// # Contract
+/// Implementations translate; they do not decide. They read no local clock, never retry, never
+/// sleep (but a polled wait), and never renew in the background. Time limits, retries and the
+/// question "is it still ours?" belong to [`crate::keeper`] and [`super::Tenure`]. A store that *is*
+/// its own server (`file`, `memory`) uses the boot clock as that server's clock.
+///
+/// # Durations and time
+/// Every duration is a span measured by whoever waits it. No instant crosses this trait, because no
+/// two machines share one.
+///
+/// # Cancellation
+/// Dropping a future of `try_acquire`, `renew` or `release` leaves the effect **unknown**.
+#[async_trait]
+pub trait LeaseStore: fmt::Debug + Send + Sync + 'static {
+    /// Scheme and address; printable, never a credential.
+    fn label(&self) -> &StoreLabel;
+
+    /// What this store can be relied upon for.
+    fn promises(&self) -> Promises;
+
+    /// Asks once, and answers at once.
+    ///
+    /// - At any instant of the store's time at most one owner holds a name.
+    /// - Asking again with the same owner while it holds grants the **same** token and restarts the
+    ///   expiry, so that an attempt whose answer was lost may simply be repeated.
+    /// - A grant to another owner has a strictly greater token.
+    /// - The granted time to live may be longer than asked, never shorter.
+    async fn try_acquire(&self, claim: &Claim) -> Result<Attempt, StoreError>;
+
+    /// Returns when it is our turn, or when it is worth looking again, at the latest after `at_most`.
+    ///
+    /// - May return early for no reason. Is never a grant: the caller asks again.
+    /// - Safe to drop at any point; the place in the queue is kept in `place`.
+    async fn wait_for_turn(
+        &self,
+        claim: &Claim,
+        place: &mut Place,
+        at_most: Duration,
+    ) -> Result<(), StoreError>;
+
+    /// Leaves the queue, and frees a grant whose answer was lost. Idempotent.
+    async fn withdraw(&self, claim: &Claim) -> Result<(), StoreError>;
+
+    /// Moves the expiry out by the hold's time to live from when the store handles this.
+    ///
+    /// - `Lost` means that the store *knows* the hold to be over. Doubt is an `Err`.
+    /// - Never acquires again: a hold that has ended stays ended, even if the lease is free.
+    async fn renew(&self, hold: &Hold) -> Result<Renewal, StoreError>;
+
+    /// Gives the hold back and records how it ended. Idempotent; never touches another hold.
+    async fn release(&self, hold: &Hold, ending: &Ending) -> Result<Release, StoreError>;
+
+    /// Looks without touching. A lease that never existed is free, not an error.
+    async fn observe(&self, name: &LeaseName) -> Result<Observation, StoreError>;
+}
+
+/// The answer to an attempt. Both are ordinary; neither is an error.
+#[derive(Debug)]
+#[must_use]
+pub enum Attempt {
+    /// It is ours.
+    Granted(Hold),
+    /// It is not.
+    Refused(Refusal),
+}
+
+/// Why an attempt was refused, and what to do next.
+#[derive(Debug)]
+pub struct Refusal {
+    /// Why.
+    pub why: RefusedWhy,
+    /// What the store would tell of the lease.
+    pub by: Observation,
+    /// When it is worth asking again even if nothing is pushed; `None`: only when told.
+    pub look_again: Option<Duration>,
+    /// Our place in the queue, for [`LeaseStore::wait_for_turn`].
+    pub place: Place,
+}
+
+/// Why an attempt was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RefusedWhy {
+    /// Somebody else has it.
+    Held,
+    /// A minimum hold keeps everyone out.
+    Cooldown,
+}
+
+/// A place in a store's queue. What is in it only the store knows.
+#[derive(Default)]
+pub struct Place(pub Option<Box<dyn Any + Send>>);
+
+impl fmt::Debug for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_some() {
+            "Place(queued)"
+        } else {
+            "Place(none)"
+        })
+    }
+}
+
+/// The answer to a renewal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Renewal {
+    /// It goes on.
+    Extended,
+    /// It is over, and the store said so.
+    Lost(LostWhy),
+}
+
+/// How a hold was lost (INTERFACES, event `lost`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LostWhy {
+    /// Its time ran out at the store.
+    Expired,
+    /// Somebody else has it now.
+    Taken,
+    /// The store no longer knows of it.
+    Vanished,
+}
+
+/// The answer to a release.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Release {
+    /// Given back.
+    Released,
+    /// There was nothing to give back: it had already ended.
+    AlreadyOver,
+}

@@ -1,0 +1,119 @@
+//! The one place where time becomes a decision.
+
+use std::time::Duration;
+
+use super::Timing;
+use crate::clock::Instant;
+
+/// How long we may act on a hold.
+///
+/// `asked_at` was read *before* the bytes of the answered request were sent, on the boot clock. The
+/// store began counting no earlier than that, so on our side the hold ends `ttl` less the drift
+/// allowance after `asked_at`, whatever the network did. Were the instant read after the answer, a
+/// reply delayed by four seconds would make us believe in four seconds that the store has already
+/// given to someone else (P3).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Tenure {
+    asked_at: Instant,
+    timing: Timing,
+    ends: bool,
+}
+
+impl Tenure {
+    /// The tenure of a hold that was asked for at `asked_at`. With `ttl` `None` the hold ends with
+    /// its last process and there is no deadline.
+    ///
+    /// The deadline is counted with the time to live that was asked for: a store that grants more
+    /// does no harm, and one that claims to grant less breaks its contract and is not believed.
+    #[must_use]
+    pub fn new(asked_at: Instant, ttl: Option<Duration>, timing: Timing) -> Self {
+        Self {
+            asked_at,
+            timing,
+            ends: ttl.is_some(),
+        }
+    }
+
+    /// When every process has to be gone.
+    #[must_use]
+    pub fn dead(&self) -> Instant {
+        self.at(self.timing.dead_after())
+    }
+
+    /// When SIGKILL of the tree begins.
+    #[must_use]
+    pub fn kill(&self) -> Instant {
+        self.at(self.timing.kill_after())
+    }
+
+    /// When the stop signal is sent.
+    #[must_use]
+    pub fn stop(&self) -> Instant {
+        self.at(self.timing.stop_after())
+    }
+
+    /// When the next renewal is due, while all is well; never for a hold without a deadline.
+    #[must_use]
+    pub fn renew(&self) -> Instant {
+        self.at(self.timing.renew_every())
+    }
+
+    /// Whether there is room for one attempt before the command would have to stop again (P4).
+    #[must_use]
+    pub fn may_start(&self, now: Instant) -> bool {
+        now + self.timing.attempt() <= self.stop()
+    }
+
+    /// The later of the two ends: a late answer to an early renewal cannot shorten a tenure.
+    #[must_use]
+    pub fn extended(self, asked_at: Instant) -> Self {
+        Self {
+            asked_at: self.asked_at.max(asked_at),
+            ..self
+        }
+    }
+
+    fn at(&self, after: Duration) -> Instant {
+        if self.ends {
+            self.asked_at + after
+        } else {
+            Instant::NEVER
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lease::TimingOptions;
+
+    fn tenure(ttl: Option<Duration>) -> Tenure {
+        let timing = Timing::new(TimingOptions::default()).unwrap();
+        Tenure::new(Instant::from_nanos(1_000_000_000), ttl, timing)
+    }
+
+    #[test]
+    fn the_end_is_counted_from_the_asking() {
+        let tenure = tenure(Some(Duration::from_secs(30)));
+        assert_eq!(tenure.dead(), Instant::from_nanos(28_000_000_000));
+        assert_eq!(tenure.kill(), Instant::from_nanos(26_000_000_000));
+        assert_eq!(tenure.stop(), Instant::from_nanos(21_000_000_000));
+        assert!(tenure.may_start(Instant::from_nanos(18_000_000_000)));
+        assert!(!tenure.may_start(Instant::from_nanos(18_000_000_001)));
+    }
+
+    #[test]
+    fn an_earlier_asking_shortens_nothing() {
+        let first = tenure(Some(Duration::from_secs(30)));
+        assert_eq!(first.extended(Instant::from_nanos(5)), first);
+        assert!(first.extended(Instant::from_nanos(2_000_000_000)).dead() > first.dead());
+    }
+
+    #[test]
+    fn a_hold_that_ends_with_its_process_has_no_deadline() {
+        let tenure = tenure(None);
+        assert_eq!(tenure.dead(), Instant::NEVER);
+        assert_eq!(tenure.renew(), Instant::NEVER);
+        assert!(tenure.may_start(Instant::from_nanos(u64::MAX / 2)));
+    }
+}

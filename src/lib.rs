@@ -1,0 +1,29 @@
+//! Runs a command only while this machine holds a named lease, and stops the whole command before
+//! the lease can belong to anyone else.
+//!
+//! The code stands on floors. A file imports its own folder and strictly lower floors, never
+//! sideways, never up; `tests/it/repository/floors.rs` enforces it.
+//!
+//! | floor | what | |
+//! |---|---|---|
+//! | 7 | `main.rs` | |
+//! | 6 | `cli/` | what was typed, what is printed, which number we exit with |
+//! | 5 | `commands/` | one verb, one file; the only place where the parts meet |
+//! | 4 | `registry.rs` | URL scheme to opened store; the only file that names every store |
+//! | 3 | `store/<kind>/` | one folder per store; stores never import each other |
+//! | 2 | `supervisor/`, `keeper.rs`, `process/`, `store/url.rs` | mutually blind |
+//! | 1 | `lease/` | names, claims, holds, tenure, tokens, records, errors, the trait |
+//! | 0 | `clock.rs`, `secret.rs` | |
+
+#[cfg(not(all(
+    target_os = "linux",
+    any(target_arch = "x86_64", target_arch = "aarch64")
+)))]
+compile_error!(
+    "leasectl needs Linux on x86-64 or arm64: it stands on subreapers, pidfds, boot-clock timers \
+     and open file description locks, which exist nowhere else"
+);
+
+pub mod clock;
+pub mod lease;
+pub mod secret;
