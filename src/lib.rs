@@ -25,5 +25,7 @@ compile_error!(
 );
 
 pub mod clock;
+pub mod keeper;
 pub mod lease;
+pub mod process;
 pub mod secret;

@@ -1,0 +1,127 @@
+//! Asks a store on the supervisor's behalf: with a time limit, and with the instant noted before
+//! each request is sent.
+//!
+//! It decides nothing. What an answer means is the supervisor's business, and what a store's wire
+//! says is the store's.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::timeout;
+
+use crate::clock::{Clock, Instant};
+use crate::lease::{
+    Attempt, Claim, Doing, Effect, Ending, Hold, LeaseStore, Place, Release, Renewal, StoreError,
+};
+
+/// A store, a clock and a time limit.
+#[derive(Clone, Debug)]
+pub struct Keeper {
+    store: Arc<dyn LeaseStore>,
+    clock: Arc<dyn Clock>,
+    attempt: Duration,
+}
+
+/// No answer within the time limit.
+#[derive(Debug, thiserror::Error)]
+#[error("no answer within {}", humantime::format_duration(*.0))]
+struct NoAnswer(Duration);
+
+/// How much longer than the wait itself a wait may take before the store counts as silent.
+const WAIT_SLACK: Duration = Duration::from_secs(1);
+
+impl Keeper {
+    /// `attempt` limits every single request, connecting and signing in included.
+    #[must_use]
+    pub fn new(store: Arc<dyn LeaseStore>, clock: Arc<dyn Clock>, attempt: Duration) -> Self {
+        Self {
+            store,
+            clock,
+            attempt,
+        }
+    }
+
+    /// One attempt to acquire, and the instant from which its grant counts (P3).
+    ///
+    /// # Errors
+    /// The store's; `Unreachable` with unknown effect when the time limit passed.
+    pub async fn acquire(&self, claim: &Claim) -> Result<(Instant, Attempt), StoreError> {
+        // The instant is read before the request is sent. Read after, a reply delayed by four
+        // seconds would make us believe in four seconds that the store has already given to
+        // someone else.
+        let asked_at = self.clock.now();
+        let answer = self
+            .limited(Doing::Acquire, self.store.try_acquire(claim))
+            .await?;
+        Ok((asked_at, answer))
+    }
+
+    /// One renewal, and the instant from which it counts (P3).
+    ///
+    /// # Errors
+    /// As [`Keeper::acquire`].
+    pub async fn renew(&self, hold: &Hold) -> Result<(Instant, Renewal), StoreError> {
+        let asked_at = self.clock.now();
+        let answer = self.limited(Doing::Renew, self.store.renew(hold)).await?;
+        Ok((asked_at, answer))
+    }
+
+    /// One release.
+    ///
+    /// # Errors
+    /// As [`Keeper::acquire`].
+    pub async fn release(&self, hold: &Hold, ending: &Ending) -> Result<Release, StoreError> {
+        self.limited(Doing::Release, self.store.release(hold, ending))
+            .await
+    }
+
+    /// Leaves the queue, and frees a grant whose answer was lost.
+    ///
+    /// # Errors
+    /// As [`Keeper::acquire`].
+    pub async fn withdraw(&self, claim: &Claim) -> Result<(), StoreError> {
+        self.limited(Doing::Release, self.store.withdraw(claim))
+            .await
+    }
+
+    /// Waits for our turn, as long as it takes or at most `at_most`.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn wait(
+        &self,
+        claim: &Claim,
+        place: &mut Place,
+        at_most: Option<Duration>,
+    ) -> Result<(), StoreError> {
+        /// A wait for ever is cut into days: timers have an end.
+        const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
+        let span = at_most.unwrap_or(LONGEST).min(LONGEST);
+        // A store that does not keep to its limit must not keep us from keeping to ours.
+        match timeout(
+            span + WAIT_SLACK,
+            self.store.wait_for_turn(claim, place, span),
+        )
+        .await
+        {
+            Ok(answer) => answer,
+            Err(_) => Ok(()),
+        }
+    }
+
+    async fn limited<T>(
+        &self,
+        doing: Doing,
+        request: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        match timeout(self.attempt, request).await {
+            Ok(answer) => answer,
+            Err(_) => Err(StoreError::Unreachable {
+                store: self.store.label().clone(),
+                doing,
+                effect: Effect::Unknown,
+                cause: Box::new(NoAnswer(self.attempt)),
+            }),
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! A cgroup of the command's own, where leasectl may make one: the kernel then kills the whole tree
+//! in one step, forks in flight included, and proves that it is gone.
+//!
+//! Used when our own cgroup is on a v2 hierarchy, lets us make a child, and knows `cgroup.kill`
+//! (Linux 5.14, cgroups(7)). Everywhere else [`super::tree`] does the work alone; which of the two
+//! it is is said, never assumed.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{Read, Seek, Write};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::path::{Path, PathBuf};
+
+const PREFIX: &str = "leasectl-";
+
+/// The command's cgroup. Its files are opened at the start: killing needs no path and no memory.
+#[derive(Debug)]
+pub(super) struct Cgroup {
+    path: PathBuf,
+    directory: File,
+    kill: File,
+    events: File,
+}
+
+impl Cgroup {
+    /// Makes a child of our own cgroup; `None` where that cannot be had.
+    pub(super) fn create() -> Option<Self> {
+        let parent = own_directory()?;
+        sweep(&parent);
+        let path = parent.join(format!("{PREFIX}{}", std::process::id()));
+        fs::create_dir(&path).ok()?;
+        let opened = Self::open(&path);
+        if opened.is_none() {
+            fs::remove_dir(&path).ok();
+        }
+        opened
+    }
+
+    fn open(path: &Path) -> Option<Self> {
+        Some(Self {
+            directory: File::open(path).ok()?,
+            kill: OpenOptions::new()
+                .write(true)
+                .open(path.join("cgroup.kill"))
+                .ok()?,
+            events: File::open(path.join("cgroup.events")).ok()?,
+            path: path.to_owned(),
+        })
+    }
+
+    /// The same cgroup for the other process: its own descriptors, so that neither moves the other's
+    /// place in a file.
+    pub(super) fn again(&self) -> std::io::Result<Self> {
+        Self::open(&self.path).ok_or_else(|| std::io::Error::other("the cgroup cannot be opened"))
+    }
+
+    /// The directory's descriptor, to be born into (clone3, `CLONE_INTO_CGROUP`).
+    pub(super) fn as_fd(&self) -> BorrowedFd<'_> {
+        self.directory.as_fd()
+    }
+
+    /// SIGKILL to everything inside, forks in flight included.
+    pub(super) fn kill(&self) {
+        // A failure leaves the work to the tree walk, which runs in any case.
+        let mut kill = &self.kill;
+        kill.write_all(b"1").ok();
+    }
+
+    /// Whether anything lives inside. Doubt counts as yes.
+    pub(super) fn is_populated(&self) -> bool {
+        let mut text = [0; 256];
+        let mut events = &self.events;
+        let read = events.rewind().and_then(|()| events.read(&mut text));
+        !read.is_ok_and(|length| {
+            text[..length]
+                .windows(11)
+                .any(|part| part == b"populated 0")
+        })
+    }
+
+    /// Removes the directory; only an empty one can be.
+    pub(super) fn remove(&self) {
+        fs::remove_dir(&self.path).ok();
+    }
+}
+
+/// The directory of our own cgroup on the v2 hierarchy.
+fn own_directory() -> Option<PathBuf> {
+    let membership = fs::read_to_string("/proc/self/cgroup").ok()?;
+    let own = membership
+        .lines()
+        .find_map(|line| line.strip_prefix("0::"))?;
+    let mounts = fs::read_to_string("/proc/self/mountinfo").ok()?;
+    mounts.lines().find_map(|line| directory_below(line, own))
+}
+
+/// One line of mountinfo (proc(5)): `id parent device root mountpoint options ... - type ...`.
+fn directory_below(mount: &str, own: &str) -> Option<PathBuf> {
+    let (left, right) = mount.split_once(" - ")?;
+    if right.split(' ').next() != Some("cgroup2") {
+        return None;
+    }
+    let mut fields = left.split(' ').skip(3);
+    let (root, point) = (fields.next()?, fields.next()?);
+    let below = own.strip_prefix(root.trim_end_matches('/'))?;
+    // A cgroup outside our cgroup namespace shows as "/..": out of reach.
+    let outside = own.split('/').any(|part| part == "..");
+    let child = below.is_empty() || below.starts_with('/');
+    (!outside && child).then(|| Path::new(point).join(below.trim_start_matches('/')))
+}
+
+/// Removes what a front and guardian left that were killed in the same instant. The kernel refuses
+/// to remove a cgroup with a process in it, and a living leasectl's is left alone.
+fn sweep(parent: &Path) {
+    let Ok(entries) = fs::read_dir(parent) else {
+        return;
+    };
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        let Some(pid) = name.to_str().and_then(|name| name.strip_prefix(PREFIX)) else {
+            continue;
+        };
+        let ours = pid == std::process::id().to_string();
+        if pid.parse::<u32>().is_ok() && (ours || !Path::new("/proc").join(pid).exists()) {
+            fs::remove_dir(entry.path()).ok();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_directory_is_found_below_the_mount() {
+        let whole = "42 32 0:39 / /sys/fs/cgroup rw,nosuid shared:9 - cgroup2 cgroup rw,nsdelegate";
+        let found = |own| directory_below(whole, own);
+        assert_eq!(found("/"), Some(PathBuf::from("/sys/fs/cgroup/")));
+        assert_eq!(found("/a/b"), Some(PathBuf::from("/sys/fs/cgroup/a/b")));
+        assert_eq!(found("/../b"), None);
+        let part = "42 32 0:39 /a /cg rw - cgroup2 cgroup rw";
+        assert_eq!(directory_below(part, "/a/b"), Some(PathBuf::from("/cg/b")));
+        assert_eq!(directory_below(part, "/ab"), None);
+        let old = "42 32 0:39 / /cg rw - cgroup cgroup rw,memory";
+        assert_eq!(directory_below(old, "/"), None);
+    }
+}

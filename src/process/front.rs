@@ -1,0 +1,417 @@
+//! The front's side of the guard: orders to the guardian, its reports, our signals, and the tree
+//! itself once the guardian is dead.
+
+use std::collections::VecDeque;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::Duration;
+
+use tokio::io::unix::AsyncFd;
+use tokio::time::{Instant as Monotonic, sleep_until};
+
+use super::cgroup::Cgroup;
+use super::channel::{Channel, Received};
+use super::execution::{self, Ending, Execution};
+use super::guard::{Containment, Guard};
+use super::heartbeat::{Heartbeat, Verdict};
+use super::message::{Order, Report};
+use super::signals::{Heard, SignalStream};
+use super::sys::{self, Change, Pid, Reaped};
+use super::tree::Tree;
+use crate::clock::{BootClock, Clock, Instant};
+
+/// What the front learns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FrontEvent {
+    /// The command runs.
+    Started {
+        /// Its process id.
+        pid: Pid,
+        /// How its tree is kept together.
+        containment: Containment,
+    },
+    /// The command could not be started: this errno.
+    NotStarted(i32),
+    /// The command's main process stopped, went on, or ended.
+    Command(Change),
+    /// The guardian has sent the stop signal because its own timer said so.
+    StopDue,
+    /// Nothing of the tree is left.
+    Empty,
+    /// The guardian is dead; the tree is ours to kill.
+    GuardianLost,
+    /// A signal for leasectl, not sent by the command's own tree.
+    Signal(Heard),
+}
+
+/// A process that is still there, for messages.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Survivor {
+    /// Its number.
+    pub pid: Pid,
+    /// Its name, as the kernel has it.
+    pub program: String,
+    /// Whether the kernel lets us signal it.
+    pub ours_to_kill: bool,
+}
+
+/// Who looks after the tree.
+#[derive(Debug)]
+enum Keeper {
+    Guardian(Pid),
+    /// The guardian is dead.
+    Ourselves(Execution),
+}
+
+/// The live front.
+#[derive(Debug)]
+pub struct Front {
+    channel: Channel,
+    channel_ready: AsyncFd<OwnedFd>,
+    signals: SignalStream,
+    signals_ready: AsyncFd<OwnedFd>,
+    keeper: Keeper,
+    tree: Tree,
+    cgroup: Option<Cgroup>,
+    strangers: Vec<Pid>,
+    command: Option<Pid>,
+    heartbeat: Heartbeat,
+    news: VecDeque<FrontEvent>,
+}
+
+impl Front {
+    /// Makes a guard live. Call inside the runtime.
+    ///
+    /// # Errors
+    /// The kernel's, when a descriptor cannot be watched.
+    pub fn new(guard: Guard) -> io::Result<Self> {
+        Ok(Self {
+            channel_ready: sys::watch(guard.channel.as_fd())?,
+            channel: guard.channel,
+            signals_ready: sys::watch(guard.signals.as_fd())?,
+            signals: guard.signals,
+            keeper: Keeper::Guardian(guard.guardian),
+            tree: guard.tree,
+            cgroup: guard.cgroup,
+            strangers: guard.strangers,
+            command: None,
+            heartbeat: Heartbeat::default(),
+            news: VecDeque::new(),
+        })
+    }
+
+    /// Waits for the next event. Safe to drop at any point: nothing is lost.
+    ///
+    /// # Errors
+    /// The kernel's, when signals can no longer be read; the caller ends, and the guardian stops the
+    /// tree.
+    pub async fn next(&mut self) -> io::Result<FrontEvent> {
+        loop {
+            if let Some(event) = self.news.pop_front() {
+                return Ok(event);
+            }
+            let kill_at = self.next_pass();
+            let guarded = matches!(self.keeper, Keeper::Guardian(_));
+            tokio::select! {
+                biased;
+                ready = self.signals_ready.readable() => ready?.clear_ready(),
+                ready = self.channel_ready.readable(), if guarded => ready?.clear_ready(),
+                () = sleep_until(self.heartbeat.due()), if guarded && self.heartbeat.is_on() => {}
+                () = sleep_until(kill_at), if !guarded => {}
+            }
+            // Reports first: an exit that the guardian reported before it died must not be lost.
+            self.hear_guardian();
+            self.hear_signals()?;
+            self.check_heartbeat();
+            self.kill_pass();
+        }
+    }
+
+    fn hear_guardian(&mut self) {
+        while let Keeper::Guardian(pid) = self.keeper {
+            match self.channel.receive() {
+                Received::Nothing => return,
+                Received::Message(bytes, _) => match Report::unpack(&bytes) {
+                    Some(report) => self.hear(report),
+                    None => self.lose_guardian(pid),
+                },
+                Received::End => self.lose_guardian(pid),
+            }
+        }
+    }
+
+    fn hear(&mut self, report: Report) {
+        self.heartbeat.heard();
+        let event = match report {
+            Report::Pong => return,
+            Report::Started { pid, contained } => {
+                self.command = Some(pid);
+                self.heartbeat.start();
+                let containment = if contained {
+                    Containment::Cgroup
+                } else {
+                    Containment::Tree
+                };
+                FrontEvent::Started { pid, containment }
+            }
+            Report::NotStarted(errno) => FrontEvent::NotStarted(errno),
+            Report::Command(change) => FrontEvent::Command(change),
+            Report::StopDue => FrontEvent::StopDue,
+            Report::Empty => {
+                self.command = None;
+                self.heartbeat.stop();
+                FrontEvent::Empty
+            }
+        };
+        self.news.push_back(event);
+    }
+
+    fn hear_signals(&mut self) -> io::Result<()> {
+        while let Some(heard) = self.signals.next()? {
+            if heard.number == libc::SIGCHLD {
+                self.reap();
+            } else if !heard
+                .sender
+                .is_some_and(|sender| self.is_of_the_tree(sender))
+            {
+                self.news.push_back(FrontEvent::Signal(heard));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a process descends from the guardian: its signals reached the command already.
+    fn is_of_the_tree(&mut self, sender: Pid) -> bool {
+        match self.keeper {
+            Keeper::Guardian(guardian) => sender != guardian && self.tree.contains(sender),
+            Keeper::Ourselves(_) => self.tree.contains(sender),
+        }
+    }
+
+    /// Reaps our own children: the guardian, what was here before it, and, after its death, the tree.
+    fn reap(&mut self) {
+        loop {
+            match sys::reap() {
+                Reaped::Nothing => return self.look_for_the_end(false),
+                Reaped::NoChildren => return self.look_for_the_end(true),
+                Reaped::Child(pid, change) => self.child_changed(pid, change),
+            }
+        }
+    }
+
+    fn child_changed(&mut self, pid: Pid, change: Change) {
+        let ended = matches!(change, Change::Exited(_) | Change::Killed(_));
+        match self.keeper {
+            Keeper::Guardian(guardian) if guardian == pid && ended => {
+                self.hear_guardian();
+                self.lose_guardian(guardian);
+            }
+            Keeper::Ourselves(_) if self.command == Some(pid) && ended => {
+                self.command = None;
+                self.news.push_back(FrontEvent::Command(change));
+            }
+            Keeper::Guardian(_) | Keeper::Ourselves(_) => {}
+        }
+    }
+
+    /// The guardian is gone or can no longer be trusted: its children become ours with its death.
+    fn lose_guardian(&mut self, guardian: Pid) {
+        if matches!(self.keeper, Keeper::Ourselves(_)) {
+            return;
+        }
+        sys::send(guardian, libc::SIGKILL).ok();
+        let mut execution = Execution::new(Duration::ZERO);
+        execution.born(self.command.unwrap_or(guardian));
+        self.keeper = Keeper::Ourselves(execution);
+        self.heartbeat.stop();
+        self.news.push_back(FrontEvent::GuardianLost);
+    }
+
+    /// Without the guardian: is anything of the tree left? With no children at all, certainly not.
+    /// Where we had children of our own before, `/proc` has to tell them apart.
+    fn look_for_the_end(&mut self, no_children: bool) {
+        let Keeper::Ourselves(execution) = &mut self.keeper else {
+            return;
+        };
+        if !execution.has_tree() || self.cgroup.as_ref().is_some_and(Cgroup::is_populated) {
+            return;
+        }
+        if no_children || (!self.strangers.is_empty() && self.tree.members().is_empty()) {
+            execution.emptied();
+            self.news.push_back(FrontEvent::Empty);
+        }
+    }
+
+    fn next_pass(&self) -> Monotonic {
+        let now = Monotonic::now();
+        match &self.keeper {
+            Keeper::Ourselves(execution) if execution.wake_at() != Instant::NEVER => {
+                now + execution.wake_at().since(BootClock.now())
+            }
+            // A day is as good as never for a timer that nothing waits for.
+            Keeper::Guardian(_) | Keeper::Ourselves(_) => now + Duration::from_secs(86_400),
+        }
+    }
+
+    fn kill_pass(&mut self) {
+        let Keeper::Ourselves(execution) = &mut self.keeper else {
+            return;
+        };
+        if let Ending::Kill { freeze } = execution.due(BootClock.now()) {
+            let pass = execution::kill_pass(&mut self.tree, self.cgroup.as_ref(), freeze);
+            execution.killed(BootClock.now(), pass);
+            self.reap();
+        }
+    }
+
+    fn check_heartbeat(&mut self) {
+        let Keeper::Guardian(guardian) = self.keeper else {
+            return;
+        };
+        match self.heartbeat.check(Monotonic::now()) {
+            Verdict::Wait => {}
+            Verdict::Ask => {
+                self.order(Order::Ping);
+                self.note_strangers(guardian);
+            }
+            Verdict::Silent => self.dismiss_guardian(),
+        }
+    }
+
+    /// While the guardian lives, nothing of the tree can become our child: whoever is one now, and
+    /// is not the guardian, came with what was here before (or, as PID 1, from elsewhere).
+    fn note_strangers(&mut self, guardian: Pid) {
+        if self.strangers.is_empty() && std::process::id() != 1 {
+            return;
+        }
+        self.tree.spare(Vec::new());
+        self.strangers = self.tree.children();
+        self.strangers.retain(|child| *child != guardian);
+        self.tree.spare(self.strangers.clone());
+    }
+
+    fn order(&self, order: Order) {
+        if let Keeper::Guardian(_) = self.keeper {
+            self.channel.send(&order.pack());
+        }
+    }
+
+    /// Tells the guardian when to stop and to kill; with a kernel lock for the tree to carry.
+    pub fn arm(&self, stop: Instant, kill: Instant, lock: Option<&OwnedFd>) {
+        let message = Order::Arm { stop, kill }.pack();
+        if let Keeper::Guardian(_) = self.keeper {
+            match lock {
+                Some(lock) => self.channel.send_with(&message, lock.as_fd()),
+                None => self.channel.send(&message),
+            };
+        }
+    }
+
+    /// Starts the command with this fencing token.
+    pub fn go(&mut self, token: u64) {
+        self.heartbeat.start();
+        self.order(Order::Go { token });
+    }
+
+    /// Sends a signal to the command.
+    pub fn forward(&self, signal: i32) {
+        match self.keeper {
+            Keeper::Guardian(_) => self.order(Order::Signal(signal)),
+            Keeper::Ourselves(_) => {
+                if let Some(command) = self.command {
+                    sys::send(command, signal).ok();
+                }
+            }
+        }
+    }
+
+    /// Sends the stop signal to the whole tree; SIGKILL follows after `grace`.
+    pub fn stop(&self, grace: Duration) {
+        self.order(Order::Stop { grace });
+    }
+
+    /// SIGKILL to the whole tree, again and again until it is gone.
+    pub fn kill(&mut self) {
+        match &mut self.keeper {
+            Keeper::Guardian(_) => self.order(Order::Kill),
+            Keeper::Ourselves(execution) => {
+                execution.kill(BootClock.now());
+                self.kill_pass();
+            }
+        }
+    }
+
+    /// Leaves what the command left behind to itself.
+    pub fn let_go(&self) {
+        self.order(Order::LetGo);
+    }
+
+    /// Kills the guardian, which did not do its work in time: the tree falls to us.
+    pub fn dismiss_guardian(&mut self) {
+        if let Keeper::Guardian(guardian) = self.keeper {
+            self.lose_guardian(guardian);
+        }
+    }
+
+    /// The processes of the tree that are there now.
+    pub fn survivors(&mut self) -> Vec<Survivor> {
+        let guardian = match self.keeper {
+            Keeper::Guardian(pid) => Some(pid),
+            Keeper::Ourselves(_) => None,
+        };
+        let members = self.tree.members().into_iter();
+        members
+            .filter(|pid| Some(*pid) != guardian)
+            .map(survivor)
+            .collect()
+    }
+
+    /// Whether the command still runs under the guardian.
+    #[must_use]
+    pub const fn is_guarded(&self) -> bool {
+        matches!(self.keeper, Keeper::Guardian(_))
+    }
+
+    /// Ends the guard: the guardian sees the end of the conversation and, with nothing left to guard,
+    /// goes. What it does not do within a second is done by SIGKILL.
+    pub fn close(self) {
+        let Self {
+            channel,
+            channel_ready,
+            keeper,
+            cgroup,
+            ..
+        } = self;
+        drop((channel, channel_ready));
+        if let Keeper::Guardian(guardian) = keeper {
+            wait_for_end(guardian);
+        }
+        if let Some(cgroup) = cgroup {
+            cgroup.remove();
+        }
+    }
+}
+
+fn wait_for_end(guardian: Pid) {
+    use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+    let Ok(pidfd) = sys::pidfd_open(guardian) else {
+        return;
+    };
+    let mut fds = [PollFd::new(pidfd.as_fd(), PollFlags::POLLIN)];
+    let ended = poll(&mut fds, PollTimeout::from(1_000_u16)).is_ok_and(|ready| ready > 0);
+    if !ended {
+        sys::pidfd_send(pidfd.as_fd(), libc::SIGKILL).ok();
+    }
+}
+
+fn survivor(pid: Pid) -> Survivor {
+    let name = std::fs::read(format!("/proc/{pid}/comm")).unwrap_or_default();
+    let program = String::from_utf8_lossy(&name)
+        .trim_end_matches('\n')
+        .to_owned();
+    Survivor {
+        pid,
+        program,
+        ours_to_kill: sys::send(pid, 0).is_ok(),
+    }
+}

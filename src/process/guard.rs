@@ -1,0 +1,185 @@
+//! Setting the guard up: what is guarded, and the fork of the guardian.
+
+use std::ffi::{CString, OsString};
+use std::io;
+use std::os::fd::OwnedFd;
+use std::time::Duration;
+
+use nix::sys::prctl;
+use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+use nix::sys::timerfd::{ClockId, TimerFd, TimerFlags};
+use nix::unistd::{getpgrp, getpid, setpgid};
+
+use super::cgroup::Cgroup;
+use super::channel::Channel;
+use super::execution::Execution;
+use super::guardian::{Guardian, IGNORED};
+use super::signals::{self, InheritedSignals, SignalName, SignalStream};
+use super::sys::{self, Disposition, Fork, Image, Pid};
+use super::tree::Tree;
+
+/// What is run, and how it is stopped.
+#[derive(Debug)]
+pub struct Guarded {
+    /// The program and its arguments.
+    pub command: Vec<OsString>,
+    /// Its environment, complete but for `LEASECTL_TOKEN`, which is known only with the lease.
+    pub environment: Vec<(OsString, OsString)>,
+    /// How leasectl stops it.
+    pub stop_signal: SignalName,
+    /// From the stop signal to SIGKILL when the lease runs out or leasectl has died.
+    pub expiry_grace: Duration,
+}
+
+/// How the tree is kept together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Containment {
+    /// By descent alone.
+    Tree,
+    /// By a cgroup of its own, and by descent.
+    Cgroup,
+}
+
+/// Front and guardian, just after the fork; [`super::Front`] makes it live.
+#[derive(Debug)]
+pub struct Guard {
+    pub(super) channel: Channel,
+    pub(super) guardian: Pid,
+    pub(super) signals: SignalStream,
+    pub(super) tree: Tree,
+    pub(super) cgroup: Option<Cgroup>,
+    pub(super) strangers: Vec<Pid>,
+}
+
+impl Guard {
+    /// Forks the guardian. Call while there is only one thread, before any runtime is built; from
+    /// here on this process listens to its signals through the guard.
+    ///
+    /// # Errors
+    /// The kernel's: no process, descriptor or memory to be had, or no `/proc`.
+    pub fn fork(guarded: &Guarded) -> io::Result<Self> {
+        let inherited = InheritedSignals::read()?;
+        let ignored_by_caller = IGNORED
+            .iter()
+            .filter(|signal| **signal != libc::SIGPIPE && sys::is_ignored(**signal))
+            .fold(0, |bits, signal| bits | signals::bit(*signal));
+        let stream = SignalStream::open()?;
+        prctl::set_child_subreaper(true)?;
+        let front = getpid().as_raw();
+        let own_group = getpgrp().as_raw();
+        let strangers = earlier_children(front, own_group)?;
+        let (ours, theirs) = Channel::pair()?;
+        let cgroup = Cgroup::create();
+        let guardian = Guardian {
+            channel: theirs,
+            front: sys::pidfd_open(front)?,
+            timer: TimerFd::new(ClockId::CLOCK_BOOTTIME, timer_flags())?,
+            children: child_signals()?,
+            tree: Tree::below(front, own_group, Vec::new())?,
+            cgroup: cgroup.as_ref().map(Cgroup::again).transpose()?,
+            image: image(guarded)?,
+            inherited,
+            ignored_by_caller,
+            group: has_terminal().then_some(own_group),
+            stop_signal: guarded.stop_signal.number(),
+            expiry_grace: guarded.expiry_grace,
+            lock: None::<OwnedFd>,
+            execution: Execution::new(guarded.expiry_grace),
+            birth: None,
+            contained: false,
+        };
+        let tree = Tree::below(front, own_group, strangers.clone())?;
+        match sys::fork_alone()? {
+            Fork::Child => {
+                drop((ours, stream, tree));
+                become_guardian(guardian)
+            }
+            Fork::Parent(pid) => Ok(Self {
+                channel: ours,
+                guardian: pid,
+                signals: stream,
+                tree,
+                cgroup,
+                strangers,
+            }),
+        }
+    }
+
+    /// How the command will be kept together.
+    #[must_use]
+    pub const fn containment(&self) -> Containment {
+        if self.cgroup.is_some() {
+            Containment::Cgroup
+        } else {
+            Containment::Tree
+        }
+    }
+}
+
+const fn timer_flags() -> TimerFlags {
+    TimerFlags::TFD_CLOEXEC.union(TimerFlags::TFD_NONBLOCK)
+}
+
+fn child_signals() -> io::Result<SignalFd> {
+    let mut only = SigSet::empty();
+    only.add(Signal::SIGCHLD);
+    Ok(SignalFd::with_flags(
+        &only,
+        SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK,
+    )?)
+}
+
+/// The children that this process already has (`sh -c 'job & exec leasectl ...'`): they are no part
+/// of the tree and are never killed. Looking through `/proc` costs time, so only when there are any.
+fn earlier_children(front: Pid, own_group: Pid) -> io::Result<Vec<Pid>> {
+    if sys::has_children() {
+        Ok(Tree::below(front, own_group, Vec::new())?.children())
+    } else {
+        Ok(Vec::new())
+    }
+}
+
+/// Whether this session has a terminal: then the command stays in our process group, as under env(1).
+fn has_terminal() -> bool {
+    std::fs::File::open("/dev/tty").is_ok()
+}
+
+fn image(guarded: &Guarded) -> io::Result<Image> {
+    let arguments = guarded
+        .command
+        .iter()
+        .map(|text| sys::c_text(text))
+        .collect::<Result<_, _>>()?;
+    let environment = guarded
+        .environment
+        .iter()
+        .map(pair)
+        .collect::<Result<_, _>>()?;
+    Ok(Image::new(arguments, environment))
+}
+
+fn pair((key, value): &(OsString, OsString)) -> io::Result<CString> {
+    let mut text = key.clone();
+    text.push("=");
+    text.push(value);
+    sys::c_text(&text)
+}
+
+/// The rest of the guardian's life. A step that fails here leaves a front without a guardian, which
+/// the front sees and which starts nothing.
+fn become_guardian(mut guardian: Guardian) -> ! {
+    let prepared = setpgid(nix::unistd::Pid::from_raw(0), nix::unistd::Pid::from_raw(0))
+        .and_then(|()| prctl::set_child_subreaper(true))
+        // Killing leasectl by name must not take the guardian along.
+        .and_then(|()| prctl::set_name(c"lease-guard"));
+    let renamed = sys::overwrite_arguments(c"lease-guard");
+    let deaf = IGNORED
+        .iter()
+        .try_for_each(|signal| sys::set_disposition(*signal, Disposition::Ignore));
+    if prepared.is_err() || renamed.is_err() || deaf.is_err() {
+        sys::exit_now(1);
+    }
+    guardian.tree.move_root(getpid().as_raw());
+    guardian.run()
+}

@@ -1,0 +1,334 @@
+//! The guardian: parent and reaper of the command, and the one who kills on time.
+//!
+//! It may not do anything that can wait or fail on the way to a SIGKILL: no network, no disk, no
+//! allocation, no lock (P11). It has one thread, its own process group, and no children but the
+//! tree, so that "no children" (ECHILD) is the proof that the tree is gone.
+//!
+//! It learns of the front's end by the end of file of their socket and by a pidfd, and then stops the
+//! tree by itself.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, FdFlag, OFlag, fcntl};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signalfd::SignalFd;
+use nix::sys::timerfd::{Expiration, TimerFd, TimerSetTimeFlags};
+use nix::unistd::{pipe2, read};
+
+use super::cgroup::Cgroup;
+use super::channel::{Channel, Received};
+use super::execution::{self, Ending, Execution};
+use super::message::{Order, Report};
+use super::signals::InheritedSignals;
+use super::sys::{self, Change, Fork, Image, Pid, Reaped};
+use super::tree::Tree;
+use crate::clock::{BootClock, Clock, Instant};
+
+/// What the guardian ignores for itself. The command gets back what the caller had.
+pub(super) const IGNORED: [i32; 11] = [
+    libc::SIGHUP,
+    libc::SIGINT,
+    libc::SIGQUIT,
+    libc::SIGTERM,
+    libc::SIGUSR1,
+    libc::SIGUSR2,
+    libc::SIGALRM,
+    libc::SIGPIPE,
+    libc::SIGTSTP,
+    libc::SIGTTIN,
+    libc::SIGTTOU,
+];
+
+/// Everything the guardian needs, prepared by the front before the fork.
+#[derive(Debug)]
+pub(super) struct Guardian {
+    pub(super) channel: Channel,
+    pub(super) front: OwnedFd,
+    pub(super) timer: TimerFd,
+    pub(super) children: SignalFd,
+    pub(super) tree: Tree,
+    pub(super) cgroup: Option<Cgroup>,
+    pub(super) image: Image,
+    pub(super) inherited: InheritedSignals,
+    /// Signals that the caller had ignored, as bits.
+    pub(super) ignored_by_caller: u64,
+    /// The group that the command joins; `None`: it leads one of its own.
+    pub(super) group: Option<Pid>,
+    pub(super) stop_signal: i32,
+    pub(super) expiry_grace: std::time::Duration,
+    pub(super) lock: Option<OwnedFd>,
+    pub(super) execution: Execution,
+    /// Tells whether the program has been executed: closes then, or carries an errno.
+    pub(super) birth: Option<OwnedFd>,
+    /// Whether the command was born into the cgroup.
+    pub(super) contained: bool,
+}
+
+impl Guardian {
+    /// Guards until the front is gone and the tree is empty. Never returns to the front's code.
+    pub(super) fn run(mut self) -> ! {
+        loop {
+            self.wait();
+            self.listen();
+            self.hear_of_birth();
+            self.reap();
+            self.act_on_time();
+            if self.execution.is_over() {
+                // The last copies of a kernel lock end with us.
+                sys::exit_now(0);
+            }
+        }
+    }
+
+    fn wait(&self) {
+        let wake = self.execution.wake_at();
+        let now = BootClock.now();
+        let timeout = if wake <= now {
+            PollTimeout::ZERO
+        } else {
+            PollTimeout::NONE
+        };
+        if wake > now && wake != Instant::NEVER {
+            let at = Expiration::OneShot(std::time::Duration::from_nanos(wake.as_nanos()).into());
+            self.timer
+                .set(at, TimerSetTimeFlags::TFD_TIMER_ABSTIME)
+                .ok();
+        }
+        let fd = |fd| PollFd::new(fd, PollFlags::POLLIN);
+        let mut fds = [
+            fd(self.timer.as_fd()),
+            fd(self.children.as_fd()),
+            fd(self.birth.as_ref().map_or(self.timer.as_fd(), AsFd::as_fd)),
+            fd(self.channel.as_fd()),
+            fd(self.front.as_fd()),
+        ];
+        // Once the front is gone its two descriptors stay readable for ever: leave them out.
+        let count = if self.execution.front_is_gone() {
+            3
+        } else {
+            fds.len()
+        };
+        let watched = &mut fds[..count];
+        poll(watched, timeout).ok();
+        let mut drain = [0; 128];
+        if watched[1].any() == Some(true) {
+            read(self.children.as_fd(), &mut drain).ok();
+        }
+        if watched[0].any() == Some(true) {
+            read(self.timer.as_fd(), &mut drain).ok();
+        }
+    }
+
+    fn listen(&mut self) {
+        while !self.execution.front_is_gone() {
+            match self.channel.receive() {
+                Received::Nothing => break,
+                Received::Message(bytes, lock) => {
+                    self.lock = lock.or(self.lock.take());
+                    match Order::unpack(&bytes) {
+                        Some(order) => self.obey(order),
+                        // Our own other half talks nonsense: trust it no longer.
+                        None => self.front_is_gone(),
+                    }
+                }
+                Received::End => self.front_is_gone(),
+            }
+        }
+        if !self.execution.front_is_gone() && is_readable(self.front.as_fd()) {
+            self.front_is_gone();
+        }
+    }
+
+    fn front_is_gone(&mut self) {
+        if self
+            .execution
+            .lose_front(BootClock.now(), self.expiry_grace)
+        {
+            self.tree.signal(self.stop_signal);
+        }
+    }
+
+    fn obey(&mut self, order: Order) {
+        match order {
+            Order::Arm { stop, kill } => self.execution.arm(stop, kill),
+            Order::Go { token } => self.start(token),
+            Order::Signal(number) => {
+                if let Some(command) = self.execution.command() {
+                    sys::send(command, number).ok();
+                }
+            }
+            Order::Stop { grace } => {
+                if self.execution.stop(BootClock.now(), grace) {
+                    self.tree.signal(self.stop_signal);
+                }
+            }
+            Order::Kill => self.execution.kill(BootClock.now()),
+            Order::LetGo => self.execution.let_go(),
+            Order::Ping => self.tell(Report::Pong),
+        }
+    }
+
+    fn tell(&self, report: Report) {
+        if !self.execution.front_is_gone() {
+            self.channel.send(&report.pack());
+        }
+    }
+
+    /// Starts the command, unless nothing is armed or the stop instant has come (P4).
+    fn start(&mut self, token: u64) {
+        if !self.execution.may_start(BootClock.now()) {
+            self.tell(Report::NotStarted(libc::ETIME));
+            self.tell(Report::Empty);
+            return;
+        }
+        self.image.set_token(token);
+        match self.fork_command() {
+            Ok((pid, birth)) => {
+                self.birth = Some(birth);
+                self.execution.born(pid);
+            }
+            Err(errno) => {
+                self.tell(Report::NotStarted(errno as i32));
+                self.tell(Report::Empty);
+            }
+        }
+    }
+
+    fn fork_command(&mut self) -> Result<(Pid, OwnedFd), Errno> {
+        let (ours, theirs) = pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK)?;
+        let guardian = nix::unistd::getpid().as_raw();
+        let into = self
+            .cgroup
+            .as_ref()
+            .map(|cgroup| sys::fork_into(cgroup.as_fd()));
+        self.contained = matches!(into, Some(Ok(_)));
+        // A kernel or a sandbox that refuses clone3 leaves the tree walk, and that is said.
+        let fork = match into {
+            Some(Ok(fork)) => Ok(fork),
+            Some(Err(_)) | None => sys::fork(),
+        };
+        match fork.map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or(libc::EAGAIN)))? {
+            Fork::Child => {
+                let errno = self.become_command(guardian);
+                sys::write_all(theirs.as_fd(), &errno.to_ne_bytes());
+                sys::exit_now(127);
+            }
+            Fork::Parent(pid) => {
+                // Both sides set the group, whoever comes first: until then a signal to the group
+                // would miss the command, or hit the guardian's.
+                execution::join_group(pid, self.group).ok();
+                Ok((pid, ours))
+            }
+        }
+    }
+
+    /// Runs in the new process; returns only the errno of what failed.
+    fn become_command(&self, guardian: Pid) -> i32 {
+        let prepared = execution::join_group(0, self.group)
+            .and_then(|()| nix::sys::prctl::set_pdeathsig(nix::sys::signal::Signal::SIGKILL))
+            .and_then(|()| self.pass_on_lock());
+        if let Err(errno) = prepared {
+            return errno as i32;
+        }
+        // The guardian may have died before the line above asked for a signal at its death.
+        if nix::unistd::getppid().as_raw() != guardian {
+            return libc::ESRCH;
+        }
+        if let Err(error) = self.inherited.restore(&IGNORED, self.ignored_by_caller) {
+            return error.raw_os_error().unwrap_or(libc::EINVAL);
+        }
+        self.image.execute()
+    }
+
+    /// The whole tree carries the lock's descriptor, so that it ends with the last of them.
+    fn pass_on_lock(&self) -> Result<(), Errno> {
+        match &self.lock {
+            Some(lock) => fcntl(lock, FcntlArg::F_SETFD(FdFlag::empty())).map(drop),
+            None => Ok(()),
+        }
+    }
+
+    fn hear_of_birth(&mut self) {
+        let Some(birth) = &self.birth else { return };
+        let mut errno = [0; 4];
+        match read(birth.as_fd(), &mut errno) {
+            Err(Errno::EAGAIN | Errno::EINTR) => return,
+            Ok(4) => self.tell(Report::NotStarted(i32::from_ne_bytes(errno))),
+            Ok(_) | Err(_) => {
+                if let Some(pid) = self.execution.command() {
+                    self.tell(Report::Started {
+                        pid,
+                        contained: self.contained,
+                    });
+                }
+            }
+        }
+        let failed = errno != [0; 4];
+        self.birth = None;
+        if failed {
+            self.execution.stillborn();
+        }
+    }
+
+    fn reap(&mut self) {
+        loop {
+            match sys::reap() {
+                Reaped::Nothing => return,
+                Reaped::NoChildren => return self.no_children(),
+                Reaped::Child(pid, change) => {
+                    if self.execution.command() == Some(pid) {
+                        // A command that has ended has certainly been executed, or failed to be.
+                        self.hear_of_birth();
+                        self.command_changed(change);
+                    }
+                }
+            }
+        }
+    }
+
+    fn command_changed(&mut self, change: Change) {
+        let ended = matches!(change, Change::Exited(_) | Change::Killed(_));
+        if ended {
+            self.execution.main_ended();
+        }
+        if (ended || !self.execution.is_killing()) && !self.execution.was_stillborn() {
+            self.tell(Report::Command(change));
+        }
+    }
+
+    fn no_children(&mut self) {
+        if !self.execution.has_tree() {
+            return;
+        }
+        // A process that was put into the cgroup from outside is no child of ours.
+        if self.cgroup.as_ref().is_some_and(Cgroup::is_populated) {
+            self.execution.look_again(BootClock.now());
+            return;
+        }
+        self.lock = None;
+        self.execution.emptied();
+        self.tree.start_afresh();
+        self.tell(Report::Empty);
+    }
+
+    fn act_on_time(&mut self) {
+        match self.execution.due(BootClock.now()) {
+            Ending::NotYet => {}
+            Ending::StopDue => {
+                self.tree.signal(self.stop_signal);
+                self.tell(Report::StopDue);
+            }
+            Ending::Kill { freeze } => {
+                let pass = execution::kill_pass(&mut self.tree, self.cgroup.as_ref(), freeze);
+                self.execution.killed(BootClock.now(), pass);
+                self.reap();
+            }
+        }
+    }
+}
+
+fn is_readable(fd: BorrowedFd<'_>) -> bool {
+    let mut fds = [PollFd::new(fd, PollFlags::POLLIN)];
+    poll(&mut fds, PollTimeout::ZERO).is_ok_and(|ready| ready > 0)
+}

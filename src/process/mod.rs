@@ -1,0 +1,28 @@
+//! Front, guardian and command: who starts, signals, reaps and kills whom (DESIGN section 3).
+//!
+//! ```text
+//! leasectl (front)      terminal, signals, store client, renewal
+//!    └─ lease-guard     the guardian: parent and reaper of the command, kills on time
+//!         └─ command    and its whole tree, daemons included
+//! ```
+//!
+//! [`Guard::fork`] splits off the guardian, [`Front`] talks to it. All `unsafe` is in `sys.rs`.
+
+mod alarm;
+mod cgroup;
+mod channel;
+mod execution;
+mod front;
+mod guard;
+mod guardian;
+mod heartbeat;
+mod message;
+mod signals;
+mod sys;
+mod tree;
+
+pub use alarm::Alarm;
+pub use front::{Front, FrontEvent, Survivor};
+pub use guard::{Containment, Guard, Guarded};
+pub use signals::{Heard, SignalName, die_of, name_of, stop_ourselves};
+pub use sys::{Change, Pid};

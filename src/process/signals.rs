@@ -1,0 +1,244 @@
+//! Signals by name, and the ones that a process sends to leasectl.
+
+use std::fmt;
+use std::io;
+
+use nix::sys::signal::{SigSet, SigmaskHow, Signal, sigprocmask};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
+
+use super::sys::{self, Disposition, Pid};
+
+/// What the caller did to signals before leasectl started; the command gets it back.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct InheritedSignals {
+    mask: SigSet,
+    sigpipe_ignored: bool,
+    sigchld_ignored: bool,
+}
+
+impl InheritedSignals {
+    /// Reads it. Call before anything changes the mask.
+    ///
+    /// # Errors
+    /// The kernel's; none is known for this call.
+    pub(super) fn read() -> io::Result<Self> {
+        Ok(Self {
+            mask: SigSet::thread_get_mask()?,
+            sigpipe_ignored: sys::sigpipe_was_ignored(),
+            sigchld_ignored: sys::sigchld_was_ignored(),
+        })
+    }
+
+    /// Gives it back, in the command's process and just before it becomes the command. What the
+    /// guardian ignores for itself goes back to the default unless the caller ignored it too.
+    pub(super) fn restore(
+        &self,
+        ignored_by_guardian: &[i32],
+        ignored_by_caller: u64,
+    ) -> io::Result<()> {
+        for &signal in ignored_by_guardian {
+            if ignored_by_caller & bit(signal) == 0 {
+                sys::set_disposition(signal, Disposition::Default)?;
+            }
+        }
+        for (signal, ignored) in [
+            (libc::SIGPIPE, self.sigpipe_ignored),
+            (libc::SIGCHLD, self.sigchld_ignored),
+        ] {
+            let disposition = if ignored {
+                Disposition::Ignore
+            } else {
+                Disposition::Default
+            };
+            sys::set_disposition(signal, disposition)?;
+        }
+        sigprocmask(SigmaskHow::SIG_SETMASK, Some(&self.mask), None)?;
+        Ok(())
+    }
+}
+
+pub(super) const fn bit(signal: i32) -> u64 {
+    1 << (signal & 63)
+}
+
+/// The signals that the front listens to. What ends or stops a process by default is here, and
+/// SIGCHLD, which tells of children.
+const HEARD: [Signal; 13] = [
+    Signal::SIGHUP,
+    Signal::SIGINT,
+    Signal::SIGQUIT,
+    Signal::SIGTERM,
+    Signal::SIGUSR1,
+    Signal::SIGUSR2,
+    Signal::SIGALRM,
+    Signal::SIGWINCH,
+    Signal::SIGTSTP,
+    Signal::SIGTTIN,
+    Signal::SIGTTOU,
+    Signal::SIGCONT,
+    Signal::SIGCHLD,
+];
+
+/// A signal that arrived.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Heard {
+    /// Its number.
+    pub number: i32,
+    /// The terminal (or the kernel) sent it: the command got it too.
+    pub from_terminal: bool,
+    /// The process that sent it, when one did.
+    pub sender: Option<Pid>,
+}
+
+/// The signals of this process, as a descriptor to read: no handler ever runs.
+#[derive(Debug)]
+pub(super) struct SignalStream(SignalFd);
+
+impl SignalStream {
+    /// Blocks the signals of interest and opens the stream. A signal that was ignored when leasectl
+    /// started stays ignored, by leasectl and by the command (`nohup`). SIGCHLD is always heard.
+    ///
+    /// # Errors
+    /// The kernel's, when no descriptor can be had.
+    pub(super) fn open() -> io::Result<Self> {
+        // An ignored SIGCHLD would make the kernel reap our children behind our back.
+        sys::set_disposition(libc::SIGCHLD, Disposition::Default)?;
+        sys::set_disposition(libc::SIGPIPE, Disposition::Ignore)?;
+        let mut heard = SigSet::empty();
+        for signal in HEARD {
+            if signal == Signal::SIGCHLD || !sys::is_ignored(signal as i32) {
+                heard.add(signal);
+            }
+        }
+        sigprocmask(SigmaskHow::SIG_BLOCK, Some(&heard), None)?;
+        let flags = SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC;
+        Ok(Self(SignalFd::with_flags(&heard, flags)?))
+    }
+
+    /// The next signal, if one is waiting.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub(super) fn next(&self) -> io::Result<Option<Heard>> {
+        let Some(info) = self.0.read_signal()? else {
+            return Ok(None);
+        };
+        // SI_KERNEL (0x80): the terminal's keys, its hang-up and its size; anything else names the
+        // process that sent it.
+        let from_terminal = info.ssi_code == libc::SI_KERNEL;
+        let sender = Pid::try_from(info.ssi_pid)
+            .ok()
+            .filter(|pid| *pid > 0 && !from_terminal);
+        Ok(Some(Heard {
+            number: i32::try_from(info.ssi_signo).unwrap_or(0),
+            from_terminal,
+            sender,
+        }))
+    }
+}
+
+impl AsRawFd for SignalStream {
+    fn as_raw_fd(&self) -> RawFd {
+        self.0.as_raw_fd()
+    }
+}
+
+impl AsFd for SignalStream {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+/// A signal that the user may name: `TERM`, `SIGTERM` or `15`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SignalName(Signal);
+
+impl SignalName {
+    /// `--stop-signal` when none is given.
+    pub const TERM: Self = Self(Signal::SIGTERM);
+
+    /// Reads a name or a number.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let signal = match text.parse::<i32>() {
+            Ok(number) => Signal::try_from(number).ok()?,
+            Err(_) => {
+                let name = text.to_ascii_uppercase();
+                let name = name.strip_prefix("SIG").unwrap_or(&name);
+                format!("SIG{name}").parse().ok()?
+            }
+        };
+        Some(Self(signal))
+    }
+
+    /// Whether it can be a stop signal: one that a process can handle. KILL and STOP are not, and
+    /// CHLD, CONT, URG and WINCH end nothing.
+    #[must_use]
+    pub fn can_stop(self) -> bool {
+        use Signal::{SIGCHLD, SIGCONT, SIGKILL, SIGSTOP, SIGURG, SIGWINCH};
+        !matches!(
+            self.0,
+            SIGKILL | SIGSTOP | SIGCHLD | SIGCONT | SIGURG | SIGWINCH
+        )
+    }
+
+    /// Its number.
+    #[must_use]
+    pub const fn number(self) -> i32 {
+        self.0 as i32
+    }
+}
+
+impl fmt::Display for SignalName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&name_of(self.number()))
+    }
+}
+
+/// The name of a signal without `SIG`, as the record and the events have it (`TERM`, `RT3`).
+#[must_use]
+pub fn name_of(number: i32) -> String {
+    match Signal::try_from(number) {
+        Ok(signal) => signal.as_str().trim_start_matches("SIG").to_owned(),
+        Err(_) if number >= 32 => format!("RT{}", number - 32),
+        Err(_) => number.to_string(),
+    }
+}
+
+/// Ends this process by `signal` as its default action does, without a core dump; returns where that
+/// does not end it (PID 1 of a namespace, or a signal that ends nothing).
+pub fn die_of(signal: i32) {
+    // A core of leasectl would tell nothing of the command, and might hold a credential.
+    nix::sys::prctl::set_dumpable(false).ok();
+    sys::set_disposition(signal, Disposition::Default).ok();
+    if let Ok(signal) = Signal::try_from(signal) {
+        let mut only = SigSet::empty();
+        only.add(signal);
+        sigprocmask(SigmaskHow::SIG_UNBLOCK, Some(&only), None).ok();
+    }
+    sys::send_self(signal).ok();
+}
+
+/// Stops this process until somebody continues it.
+pub fn stop_ourselves() {
+    sys::send_self(libc::SIGSTOP).ok();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn signals_are_read_by_name_and_number() {
+        for text in ["TERM", "SIGTERM", "term", "15"] {
+            assert_eq!(SignalName::parse(text), Some(SignalName::TERM));
+        }
+        for text in ["", "TREM", "0", "-9", "99999", "15x"] {
+            assert_eq!(SignalName::parse(text), None, "{text}");
+        }
+        assert!(!SignalName::parse("KILL").unwrap().can_stop());
+        assert_eq!(name_of(9), "KILL");
+        assert_eq!(name_of(35), "RT3");
+    }
+}

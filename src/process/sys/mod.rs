@@ -1,0 +1,27 @@
+//! The only folder with `unsafe`: what the kernel offers and `nix` does not, wrapped once, here.
+//!
+//! Everything the guardian uses on its way to a SIGKILL (`reap`, `send`, `list_processes`,
+//! `write_all`) allocates nothing and takes no lock (P11).
+
+mod children;
+mod descriptors;
+mod errno;
+mod processes;
+mod program;
+mod signals;
+
+pub use children::Change;
+pub(super) use children::{
+    Fork, Reaped, exit_now, fork, fork_alone, fork_into, has_children, reap,
+};
+pub(super) use descriptors::{receive_datagram, send_datagram, watch, write_all};
+use errno::check;
+pub(super) use processes::list_processes;
+pub(super) use program::{Image, c_text, overwrite_arguments};
+pub(super) use signals::{
+    Disposition, is_ignored, pidfd_open, pidfd_send, send, send_group, send_self, set_disposition,
+    sigchld_was_ignored, sigpipe_was_ignored,
+};
+
+/// A process id, as the kernel counts them.
+pub type Pid = i32;
