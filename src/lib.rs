@@ -27,3 +27,4 @@ compile_error!(
 pub mod clock;
 pub mod lease;
 pub mod secret;
+pub mod supervisor;
