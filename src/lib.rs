@@ -29,3 +29,4 @@ pub mod keeper;
 pub mod lease;
 pub mod process;
 pub mod secret;
+pub mod supervisor;

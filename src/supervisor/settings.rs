@@ -1,0 +1,47 @@
+//! What a run was asked to do, as far as the decision core cares. Checked values only: parsing and
+//! refusing happened on a higher floor.
+
+use std::time::Duration;
+
+use crate::lease::Timing;
+
+/// The settings of one run. All spans are measured on our boot clock.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Settings {
+    /// The lease's time-outs (DESIGN section 4).
+    pub timing: Timing,
+    /// How long to wait for the lease (`--wait`).
+    pub wait: Wait,
+    /// Longest run of the command, from its start (`--run-timeout`). Too small: work is cut off.
+    pub run_timeout: Option<Duration>,
+    /// From the stop signal to SIGKILL when leasectl itself decides to stop while the lease is still
+    /// ours (`--grace`). Too small: the command cannot tidy up; too large: others wait longer.
+    pub grace: Duration,
+    /// What happens to processes that the command leaves behind (`--leftovers`).
+    pub leftovers: Leftovers,
+    /// How long those get, from the command's own end, to end by themselves before `leftovers`
+    /// decides (`--leftovers-settle`). Too small: `exec > >(tee log)` loses output.
+    pub leftovers_settle: Duration,
+}
+
+/// How long to wait for the lease, counted from the beginning.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wait {
+    /// Try once. A store that cannot be reached is still retried for a few seconds.
+    No,
+    /// This long.
+    For(Duration),
+    /// Until it is ours.
+    Forever,
+}
+
+/// What happens to processes that the command leaves behind (DESIGN section 3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Leftovers {
+    /// They are stopped, and killed after the grace.
+    Stop,
+    /// The lease is held until all of them have ended.
+    Wait,
+    /// They go on unguarded: the one stated exception to P1 and P5.
+    Leave,
+}
