@@ -4,8 +4,9 @@
 //! others are what is printed (both outputs together). In these `...` stands for anything, and a
 //! line of nothing but `...` for any number of lines. Blocks marked `sh` are only shown.
 
-use libtest_mimic::Trial;
 use std::fs;
+
+use libtest_mimic::Trial;
 
 use crate::support::lab::{LEASECTL, Lab};
 use crate::support::source::root;
