@@ -1,0 +1,31 @@
+//! The integration tests: one binary, with its own harness.
+//!
+//! The harness is `libtest-mimic` and not the built-in one, because the built-in one cannot ignore a
+//! test at run time: a test whose tools are missing would have to pass or to fail, and both are lies.
+//! Here it is shown as ignored, with the reason (`support/needs.rs`).
+//!
+//! A test is a plain `fn` that panics when it fails. It is named in the `trials!` list of its module;
+//! one that is forgotten there is dead code, which the lints refuse. `#[test]` does nothing here.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "all of this is tests, which clippy cannot see without `#[test]`"
+)]
+
+#[macro_use]
+mod support;
+
+mod repository;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    if let Some(code) = support::witness::when_asked() {
+        return code;
+    }
+    let arguments = libtest_mimic::Arguments::from_args();
+    let mut trials = Vec::new();
+    trials.extend(repository::trials());
+    trials.extend(support::trials());
+    libtest_mimic::run(&arguments, trials).exit_code()
+}

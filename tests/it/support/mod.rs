@@ -1,0 +1,26 @@
+//! What the tests stand on: a place to run leasectl in, and ways to look at what it left behind.
+
+#[macro_use]
+pub(crate) mod trial;
+
+pub(crate) mod lab;
+pub(crate) mod needs;
+pub(crate) mod processes;
+pub(crate) mod source;
+pub(crate) mod witness;
+
+use libtest_mimic::Trial;
+
+/// The tests of the tools themselves: a tool that sees nothing would make every test pass.
+pub(crate) fn trials() -> Vec<Trial> {
+    [
+        lab::trials(),
+        needs::trials(),
+        processes::trials(),
+        source::trials(),
+        witness::trials(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
