@@ -1,6 +1,9 @@
 //! Events in, actions out. No sleeps, no clocks, no stores.
 
+mod checks;
+mod coverage;
 mod holding;
+mod ledger;
 mod outcome;
 mod properties;
 mod releasing;

@@ -68,8 +68,8 @@ fn a_late_answer_moves_the_kill_within_the_grace_and_does_nothing_else() {
     assert_eq!(rig.phase(), Phase::Stopping);
     assert_eq!(rig.tick(15.0), [Action::Renew]);
     assert_eq!(rig.tick(30.0), [Action::Kill]);
-    // After SIGKILL there is nothing left to move.
-    assert_eq!(rig.step(30.5, renewed(15.0)), []);
+    // After SIGKILL there is nothing left to move, only something to keep.
+    assert_eq!(rig.step(30.5, renewed(15.0)), [Action::Renew]);
 }
 
 #[test]
