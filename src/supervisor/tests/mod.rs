@@ -2,8 +2,10 @@
 
 mod checks;
 mod coverage;
+mod endings;
 mod holding;
 mod ledger;
+mod orders;
 mod outcome;
 mod properties;
 mod releasing;

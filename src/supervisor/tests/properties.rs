@@ -1,7 +1,7 @@
 //! The promises, over random runs.
 //!
 //! `PROPTEST_CASES` says how many (CI: 100,000). What each promise is checked against stands in
-//! `checks.rs`, and is computed from what the world saw, never from what the machine says.
+//! `checks.rs`, `orders.rs` and `endings.rs`, and is computed from what the world saw, never from what the machine says.
 
 use std::cell::RefCell;
 
@@ -31,7 +31,7 @@ fn the_promises_hold_whatever_happens_and_whenever() {
     if let Err(error) = result {
         panic!("{error}");
     }
-    // The rarest branch is met about once in a hundred runs.
-    let missing = coverage.borrow().missing(u64::from(cases / 400));
+    // The rarest branch is met five times as often: chance alone does not fail this.
+    let missing = coverage.borrow().missing(u64::from(cases / 1_000));
     assert!(missing.is_empty(), "hardly ever reached: {missing:?}");
 }

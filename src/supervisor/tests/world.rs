@@ -49,7 +49,7 @@ impl<'a> World<'a> {
             ledger: Ledger::new(),
             coverage,
             endless: (choice >> 16).is_multiple_of(8),
-            stuck: (choice >> 20).is_multiple_of(32) && settings.timing.ttl() >= secs(10),
+            stuck: (choice >> 20).is_multiple_of(16) && settings.timing.ttl() >= secs(10),
         }
     }
 
@@ -88,7 +88,9 @@ impl<'a> World<'a> {
             Move::Tick => self.tick(),
             Move::SleepIn => {
                 self.coverage.mark(Branch::VeryLate);
-                self.deliver(Event::Tick);
+                // The guardian has not slept, and may be heard first.
+                let first = self.guardian_has_stopped() && roll >> 31 == 0;
+                self.deliver(if first { Event::StopDue } else { Event::Tick });
             }
             Move::Granted | Move::GrantedLate => self.grant(fraction),
             Move::Renewed => self.renewed(fraction),
@@ -208,10 +210,7 @@ impl<'a> World<'a> {
 
     fn tree(&self, list: &mut Vec<(u32, Move)>) {
         let ledger = &self.ledger;
-        let stopped = ledger.stop.is_some();
-        // The deadline before the last may fire while the last is on its way to the guardian.
-        let armed = ledger.armed_before.or(ledger.armed);
-        if armed.is_some_and(|armed| armed.stop <= self.now) && !stopped && !ledger.guardian_lost {
+        if self.guardian_has_stopped() {
             list.push((30, Move::Event(Event::StopDue)));
         }
         match ledger.tree {
@@ -227,6 +226,15 @@ impl<'a> World<'a> {
             Tree::Ended if !self.stuck => list.push((4, Move::Event(Event::TreeEmpty))),
             _ => {}
         }
+    }
+
+    /// Whether the guardian's own timer has had its say, and nothing else before it.
+    fn guardian_has_stopped(&self) -> bool {
+        let ledger = &self.ledger;
+        // The deadline before the last may fire while the last is on its way to the guardian.
+        let armed = ledger.armed_before.or(ledger.armed);
+        let passed = armed.is_some_and(|armed| armed.stop <= self.now);
+        passed && ledger.stop.is_none() && !ledger.guardian_lost && ledger.guarded()
     }
 
     /// Lets everything come to its end: the command exits, the tree goes away or is given up.
@@ -245,7 +253,9 @@ impl<'a> World<'a> {
                 Tree::Ordered => Event::CommandStarted { pid: 7 },
                 Tree::Running => Event::CommandExited(CommandEnd::Exited(0)),
                 Tree::Ended if !self.stuck => Event::TreeEmpty,
-                Tree::Ended if ledger.stop.is_none() => Event::StopAsked(AskedBy::Operator),
+                Tree::Ended if ledger.stop.is_none() && !ledger.let_go => {
+                    Event::StopAsked(AskedBy::Operator)
+                }
                 _ => {
                     self.renewed(0.0);
                     self.tick();
@@ -313,7 +323,7 @@ pub(super) const fn secs(seconds: u64) -> Duration {
 
 fn settings(choice: u32) -> Settings {
     let pick = |shift: u32| (choice >> shift) as usize % 4;
-    let ttl = Some([2, 10, 30, 60][pick(0)]).map(secs);
+    let ttl = Some(secs([2, 10, 30, 60][pick(0)]));
     let options = TimingOptions {
         ttl,
         ..TimingOptions::default()
