@@ -188,6 +188,11 @@ fn deadlines_are_kept(world: &World<'_>) {
     let timing = settings.timing;
     let wake_at = world.supervisor.wake_at();
     if ledger.stop.is_none() {
+        // An answer that comes in after the stop instant does not move it any more (P10).
+        assert!(
+            now < ledger.before_event(timing.stop_after()),
+            "P10: regained"
+        );
         let mut stop = ledger.after_asking(timing.stop_after());
         if let (Some(start), Some(longest)) = (ledger.started_at, settings.run_timeout) {
             stop = stop.min(start + longest);
@@ -203,11 +208,9 @@ fn deadlines_are_kept(world: &World<'_>) {
             .map_or(Instant::NEVER, |stop| stop.at + stop.grace);
         let kill = ledger.after_asking(timing.kill_after()).min(grace_ends);
         assert!(now < kill && wake_at <= kill, "the kill instant has passed");
-    } else if !ledger.lost {
-        assert!(
-            now < ledger.after_asking(timing.dead_after()),
-            "outlived the lease"
-        );
+    } else {
+        let dead = ledger.after_asking(timing.dead_after());
+        assert!(now < dead && wake_at <= dead, "outlived the lease");
     }
     if ledger.renewing.is_none() && !ledger.lost {
         let attempt = ledger

@@ -90,6 +90,16 @@ fn a_loss_while_stopping_kills_now_and_is_told() {
 }
 
 #[test]
+fn a_good_answer_after_a_known_loss_is_not_believed() {
+    let mut rig = stopping(10.0);
+    assert_eq!(rig.tick(6.0), [Action::Renew]);
+    assert_eq!(rig.step(7.0, Event::RenewalLost(LostWhy::Taken)).len(), 2);
+    let before = rig.0.tenure();
+    assert_eq!(rig.step(7.5, renewed(6.0)), []);
+    assert_eq!(rig.0.tenure(), before);
+}
+
+#[test]
 fn one_graceful_stop_is_enough() {
     let mut rig = stopping(10.0);
     assert_eq!(rig.step(5.1, sent(libc::SIGTERM)), []);

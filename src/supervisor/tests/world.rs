@@ -88,9 +88,12 @@ impl<'a> World<'a> {
             Move::Tick => self.tick(),
             Move::SleepIn => {
                 self.coverage.mark(Branch::VeryLate);
-                // The guardian has not slept, and may be heard first.
-                let first = self.guardian_has_stopped() && roll >> 31 == 0;
-                self.deliver(if first { Event::StopDue } else { Event::Tick });
+                // The guardian and the store have not slept, and may be heard first.
+                match roll >> 30 {
+                    0 if self.guardian_has_stopped() => self.deliver(Event::StopDue),
+                    1 if self.ledger.renewing.is_some() => self.renewed(fraction),
+                    _ => self.deliver(Event::Tick),
+                }
             }
             Move::Granted | Move::GrantedLate => self.grant(fraction),
             Move::Renewed => self.renewed(fraction),
@@ -159,7 +162,13 @@ impl<'a> World<'a> {
         let from_terminal = roll >> 29 & 1 == 0;
         let by = [AskedBy::Operator, AskedBy::ScheduledEvent][(roll >> 24) as usize % 2];
         list.push((12, Move::Tick));
-        list.push((2, Move::SleepIn));
+        // Lateness matters most while an answer is under way that could move a deadline.
+        let sleeps = if self.ledger.renewing.is_some() {
+            12
+        } else {
+            2
+        };
+        list.push((sleeps, Move::SleepIn));
         let seeking = self.ledger.tree == Tree::NeverStarted;
         let signal = Event::Signal {
             number,
