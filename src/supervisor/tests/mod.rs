@@ -1,6 +1,11 @@
 //! Events in, actions out. No sleeps, no clocks, no stores.
 
+mod checks;
+mod coverage;
+mod endings;
 mod holding;
+mod ledger;
+mod orders;
 mod outcome;
 mod properties;
 mod releasing;

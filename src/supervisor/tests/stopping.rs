@@ -68,8 +68,8 @@ fn a_late_answer_moves_the_kill_within_the_grace_and_does_nothing_else() {
     assert_eq!(rig.phase(), Phase::Stopping);
     assert_eq!(rig.tick(15.0), [Action::Renew]);
     assert_eq!(rig.tick(30.0), [Action::Kill]);
-    // After SIGKILL there is nothing left to move.
-    assert_eq!(rig.step(30.5, renewed(15.0)), []);
+    // After SIGKILL there is nothing left to move, only something to keep.
+    assert_eq!(rig.step(30.5, renewed(15.0)), [Action::Renew]);
 }
 
 #[test]
@@ -87,6 +87,16 @@ fn a_loss_while_stopping_kills_now_and_is_told() {
         rig.step(7.0, Event::TreeEmpty),
         [Action::Finish(Outcome::Lost { why })]
     );
+}
+
+#[test]
+fn a_good_answer_after_a_known_loss_is_not_believed() {
+    let mut rig = stopping(10.0);
+    assert_eq!(rig.tick(6.0), [Action::Renew]);
+    assert_eq!(rig.step(7.0, Event::RenewalLost(LostWhy::Taken)).len(), 2);
+    let before = rig.0.tenure();
+    assert_eq!(rig.step(7.5, renewed(6.0)), []);
+    assert_eq!(rig.0.tenure(), before);
 }
 
 #[test]

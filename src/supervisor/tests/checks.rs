@@ -1,0 +1,255 @@
+//! What has to be true of every single step, whatever came before.
+
+use super::coverage::Branch;
+use super::ledger::{Stopped, Tree};
+use super::world::World;
+use super::{endings, orders};
+use crate::clock::Instant;
+use crate::lease::{Effect, Tenure};
+use crate::supervisor::{Action, Event, Note, Outcome, Phase, StopWhy, Wait};
+
+/// Takes the event and each action into the ledger, checking each against what stood there before.
+pub(super) fn check(
+    world: &mut World<'_>,
+    event: Event,
+    actions: &[Action],
+    tenure: Option<Tenure>,
+) {
+    let before = world.ledger.phase;
+    if world.ledger.finished.is_some() {
+        nothing_follows_the_end(world, event, actions);
+        return;
+    }
+    let was_guarded = world.ledger.guarded();
+    note_store_event(world, event);
+    note_tree_event(world, event);
+    // SIGKILL may be overdue when the signal comes; the order in which both are seen is the machine's.
+    let killed = world.ledger.killed.is_some() || actions.contains(&Action::Kill);
+    if let (true, Event::Signal { number, .. }) = (killed, event) {
+        world.ledger.insisted += u32::from(number != libc::SIGUSR1);
+    }
+    for (index, &action) in actions.iter().enumerate() {
+        orders::check(world, event, action, before);
+        endings::check(world, event, action, &actions[..index]);
+        world.perform(action);
+    }
+    if matches!(actions.last(), Some(Action::Finish(_))) {
+        assert_eq!(world.supervisor.wake_at(), Instant::NEVER);
+    } else {
+        assert!(
+            world.supervisor.wake_at() > world.now,
+            "acts again and again"
+        );
+    }
+    doubt_changes_nothing(world, event, actions, tenure);
+    granted_starts_in_time_only(world, event, actions, before);
+    if let (true, Event::RenewalLost(_)) = (was_guarded, event) {
+        a_known_loss_kills(world, actions, before);
+    }
+    if was_guarded && event == Event::GuardianLost {
+        assert!(actions.contains(&Action::Kill), "nothing runs unguarded");
+    }
+    deadlines_are_kept(world);
+    phases_go_forward(world, event, before);
+    world.ledger.phase = world.supervisor.phase();
+}
+
+fn nothing_follows_the_end(world: &mut World<'_>, event: Event, actions: &[Action]) {
+    if matches!(event, Event::Granted { .. }) && world.ledger.starts == 0 {
+        world.coverage.mark(Branch::GrantAfterEnd);
+        assert!(matches!(actions, [Action::Release(_)]));
+    } else {
+        assert_eq!(actions, []);
+    }
+}
+
+/// What the event itself makes true of the store and its answers.
+fn note_store_event(world: &mut World<'_>, event: Event) {
+    let ledger = &mut world.ledger;
+    ledger.asked_before = ledger.asked_at;
+    match event {
+        Event::AttemptUnanswered { effect, .. } => {
+            ledger.known |= effect == Effect::Unknown;
+            ledger.acquiring = None;
+        }
+        Event::Granted { .. } | Event::Refused { .. } | Event::AttemptFailed(_) => {
+            ledger.acquiring = None;
+            ledger.known |=
+                matches!(event, Event::Refused { .. }) && world.settings.wait != Wait::No;
+        }
+        Event::LookAgain => ledger.waiting = false,
+        Event::Renewed { asked_at } if !ledger.lost => {
+            if ledger.renewing.is_some_and(|ordered| asked_at >= ordered) {
+                ledger.renewing = None;
+            }
+            ledger.asked_at = ledger.asked_at.max(Some(asked_at));
+        }
+        Event::RenewalUnanswered => ledger.given_up = ledger.renewing.take(),
+        Event::RenewalLost(_) => {
+            ledger.lost |= ledger.guarded();
+            ledger.renewing = None;
+        }
+        Event::Released { certain } => {
+            ledger.releasing = false;
+            ledger.known |= !certain;
+        }
+        _ => {}
+    }
+}
+
+/// What the event itself makes true of the tree and its guardian.
+fn note_tree_event(world: &mut World<'_>, event: Event) {
+    let now = world.now;
+    let timing = world.settings.timing;
+    let ledger = &mut world.ledger;
+    match event {
+        Event::CommandStarted { .. } => {
+            ledger.tree = Tree::Running;
+            ledger.started_at = Some(now);
+        }
+        Event::CommandNotStarted { .. } => {
+            world.coverage.mark(Branch::NotStarted);
+            ledger.tree = Tree::Ended;
+        }
+        Event::CommandExited(end) => {
+            ledger.tree = Tree::Ended;
+            ledger.end = Some(end);
+        }
+        Event::TreeEmpty => ledger.tree = Tree::Gone,
+        Event::StopDue if ledger.stop.is_none() && ledger.guarded() => {
+            ledger.stop = Some(Stopped {
+                at: now,
+                began: now.min(ledger.after_asking(timing.stop_after())),
+                grace: timing.expiry_grace(),
+                why: Some(StopWhy::NotRenewed),
+                after_end: false,
+            });
+        }
+        Event::GuardianLost => ledger.guardian_lost = true,
+        _ => {}
+    }
+}
+
+/// P8.
+fn doubt_changes_nothing(
+    world: &World<'_>,
+    event: Event,
+    actions: &[Action],
+    tenure: Option<Tenure>,
+) {
+    if matches!(
+        event,
+        Event::AttemptUnanswered { .. } | Event::RenewalUnanswered | Event::Tick
+    ) {
+        let moved = |action: &Action| matches!(action, Action::Arm(_) | Action::Start);
+        assert!(!actions.iter().any(moved), "P8: no answer is no yes");
+        assert_eq!(world.supervisor.tenure(), tenure);
+    }
+}
+
+/// P4, in both directions: started in time, and not when there is none left.
+fn granted_starts_in_time_only(world: &World<'_>, event: Event, actions: &[Action], was: Phase) {
+    if let (Event::Granted { asked_at, ttl }, Phase::Seeking) = (event, was) {
+        let timing = world.settings.timing;
+        let in_time = world.now + timing.attempt() <= asked_at + timing.stop_after();
+        if in_time || ttl.is_none() {
+            assert!(matches!(actions, [Action::Arm(_), Action::Start, ..]));
+        } else {
+            let back = [
+                Action::Note(Note::TooLate),
+                Action::Release(Outcome::Unreachable),
+            ];
+            assert_eq!(actions, back);
+        }
+    }
+}
+
+/// P9.
+fn a_known_loss_kills(world: &World<'_>, actions: &[Action], before: Phase) {
+    assert!(world.ledger.killed.is_some(), "P9: not killed");
+    let first = before != Phase::Stopping;
+    assert!(
+        !first || actions.first() == Some(&Action::Kill),
+        "P9: not at once"
+    );
+    assert!(
+        !actions
+            .iter()
+            .any(|action| matches!(action, Action::Stop { .. }))
+    );
+}
+
+/// No instant passes a deadline without its order, and the next waking is not after the next one.
+fn deadlines_are_kept(world: &World<'_>) {
+    let (now, settings, ledger) = (world.now, &world.settings, &world.ledger);
+    if !ledger.guarded() {
+        return;
+    }
+    let timing = settings.timing;
+    let wake_at = world.supervisor.wake_at();
+    if ledger.stop.is_none() {
+        // An answer that comes in after the stop instant does not move it any more (P10).
+        assert!(
+            now < ledger.before_event(timing.stop_after()),
+            "P10: regained"
+        );
+        let mut stop = ledger.after_asking(timing.stop_after());
+        if let (Some(start), Some(longest)) = (ledger.started_at, settings.run_timeout) {
+            stop = stop.min(start + longest);
+        }
+        assert!(now < stop && wake_at <= stop, "the stop instant has passed");
+        let armed = ledger.armed.expect("P4: runs unarmed");
+        let latest = ledger.after_asking(timing.stop_after());
+        assert_eq!(armed.stop, latest, "the guardian has an old deadline");
+    }
+    if ledger.killed.is_none() {
+        let grace_ends = ledger
+            .stop
+            .map_or(Instant::NEVER, |stop| stop.at + stop.grace);
+        let kill = ledger.after_asking(timing.kill_after()).min(grace_ends);
+        assert!(now < kill && wake_at <= kill, "the kill instant has passed");
+    } else {
+        let dead = ledger.after_asking(timing.dead_after());
+        assert!(now < dead && wake_at <= dead, "outlived the lease");
+    }
+    if ledger.renewing.is_none() && !ledger.lost {
+        let attempt = ledger
+            .last_renewal
+            .map_or(now, |last| last + timing.attempt());
+        let renew = ledger.after_asking(timing.renew_every()).max(attempt);
+        assert!(wake_at <= renew, "sleeps through a renewal");
+    }
+}
+
+/// P10, and the ways out of doubt.
+fn phases_go_forward(world: &mut World<'_>, event: Event, before: Phase) {
+    let after = world.supervisor.phase();
+    let rank = |phase| match phase {
+        Phase::Seeking => 0,
+        Phase::Holding | Phase::Doubting => 1,
+        Phase::Settling => 2,
+        Phase::Stopping => 3,
+        Phase::Releasing => 4,
+        Phase::Done => 5,
+    };
+    assert!(
+        rank(after) >= rank(before),
+        "P10: back from {before:?} to {after:?}"
+    );
+    if after == Phase::Settling {
+        world.coverage.mark(Branch::Settled);
+    }
+    if before == Phase::Doubting {
+        let ended = matches!(
+            event,
+            Event::CommandExited(_) | Event::CommandNotStarted { .. }
+        );
+        let out = match after {
+            Phase::Doubting => true,
+            Phase::Holding => matches!(event, Event::Renewed { .. }),
+            Phase::Stopping | Phase::Done => world.ledger.stop.is_some(),
+            _ => ended,
+        };
+        assert!(out, "left doubt for {after:?} by {event:?}");
+    }
+}

@@ -1,0 +1,111 @@
+//! Whether what ends a run fits what happened in it.
+
+use super::coverage::Branch;
+use super::world::{World, secs};
+use crate::supervisor::{Action, Event, Leftovers, LossReason, Note, Outcome, StopWhy};
+
+/// P5, P8: release only after death, and one end that fits what happened.
+pub(super) fn check(world: &mut World<'_>, event: Event, action: Action, earlier: &[Action]) {
+    let ledger = &world.ledger;
+    match action {
+        Action::Release(_) => release_comes_after_death(world),
+        Action::Note(note) => world.coverage.mark(match note {
+            Note::StoreSilent => Branch::SilentStore,
+            Note::TooLate => Branch::TooLate,
+            Note::Doubt { .. } => Branch::Doubted,
+            Note::DoubtEnded => Branch::DoubtEnded,
+            Note::StoppedByGuardian => Branch::StoppedByGuardian,
+            Note::ReleaseUncertain => Branch::ReleaseUncertain,
+            _ => return,
+        }),
+        Action::Withdraw => {
+            world.coverage.mark(Branch::Withdrawn);
+            assert_eq!(ledger.starts, 0);
+        }
+        Action::Finish(outcome) => {
+            assert!(ledger.finished.is_none(), "two ends");
+            if ledger.starts == 0 {
+                let held = ledger.known || ledger.acquiring.is_some() || ledger.releasing;
+                let withdrawn = earlier.contains(&Action::Withdraw);
+                assert!(withdrawn || !held, "left something in the store");
+                world.coverage.mark(match outcome {
+                    Outcome::Refused(_) => Branch::RefusedAtLimit,
+                    Outcome::Unreachable => Branch::Unreachable,
+                    _ => Branch::Interrupted,
+                });
+            } else if outcome == Outcome::NotShownDead {
+                giving_up_has_a_reason(world);
+            } else {
+                assert!(!ledger.guarded(), "P2: over while something may run");
+                outcome_fits(world, event, outcome);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// P5, and the patience with a store that does not answer.
+fn release_comes_after_death(world: &mut World<'_>) {
+    let (now, timing, ledger) = (world.now, world.settings.timing, &world.ledger);
+    assert!(!ledger.lost, "nothing to give back");
+    assert!(!ledger.guarded(), "P5: released while something may run");
+    assert!(
+        ledger.releases < 3 || ledger.starts == 0,
+        "too many releases"
+    );
+    if let (Some(last), true) = (ledger.last_release, ledger.starts > 0) {
+        world.coverage.mark(Branch::ReleaseRetried);
+        assert!(now.since(last) >= timing.attempt());
+        assert!(now < ledger.after_asking(timing.dead_after()));
+    }
+}
+
+fn giving_up_has_a_reason(world: &mut World<'_>) {
+    let (now, ledger) = (world.now, &world.ledger);
+    assert_eq!(ledger.releases, 0, "P5: given up after a release");
+    let killed = ledger.killed.expect("P5: given up without a kill");
+    let dead = ledger.before_event(world.settings.timing.dead_after());
+    let branch = if now >= dead {
+        Branch::GivenUpAtDead
+    } else if ledger.insisted >= 2 {
+        Branch::GivenUpBySignal
+    } else {
+        assert!(now.since(killed) >= secs(600), "P5: given up too early");
+        Branch::GivenUpByPatience
+    };
+    world.coverage.mark(branch);
+}
+
+fn outcome_fits(world: &mut World<'_>, event: Event, outcome: Outcome) {
+    let ledger = &world.ledger;
+    if event == (Event::Released { certain: true }) && ledger.releases == 1 {
+        world.coverage.mark(Branch::ReleasedAtOnce);
+    }
+    if ledger.stop.is_none() && world.settings.leftovers == Leftovers::Wait {
+        world.coverage.mark(Branch::LeftoversWaitedFor);
+    }
+    if ledger.lost {
+        let told = matches!(
+            outcome,
+            Outcome::Lost {
+                why: LossReason::Store(_)
+            }
+        );
+        assert!(told, "a loss that is not told");
+        return;
+    }
+    let why = ledger.stop.and_then(|stop| stop.why);
+    let after_end = ledger.stop.is_none_or(|stop| stop.after_end);
+    let own = match ledger.end {
+        Some(end) => outcome == Outcome::Completed(end),
+        None => matches!(outcome, Outcome::NotStarted { .. }),
+    };
+    let fits = match why {
+        Some(StopWhy::NotRenewed) => matches!(outcome, Outcome::Lost { .. }),
+        _ if after_end => own,
+        Some(StopWhy::RunTimeout) => outcome == Outcome::TimedOut,
+        Some(StopWhy::Operator | StopWhy::ScheduledEvent) => matches!(outcome, Outcome::Asked(_)),
+        _ => matches!(outcome, Outcome::Lost { .. }),
+    };
+    assert!(fits, "{outcome:?} after {:?}", ledger.stop);
+}

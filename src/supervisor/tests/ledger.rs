@@ -1,0 +1,123 @@
+//! What the world knows by itself about a run, kept apart from the machine under test.
+
+use std::time::Duration;
+
+use crate::clock::Instant;
+use crate::supervisor::{CommandEnd, Deadline, Outcome, Phase, StopWhy};
+
+/// The command's tree, as it really is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Tree {
+    NeverStarted,
+    Ordered,
+    Running,
+    /// The command has ended or could not start; something may be left.
+    Ended,
+    Gone,
+}
+
+/// What was ordered and reported so far.
+#[derive(Debug)]
+pub(super) struct Ledger {
+    pub(super) tree: Tree,
+    pub(super) started_at: Option<Instant>,
+    pub(super) end: Option<CommandEnd>,
+    /// The latest asking among the answers that were good.
+    pub(super) asked_at: Option<Instant>,
+    /// The same before the event at hand: what had passed until then is acted on first.
+    pub(super) asked_before: Option<Instant>,
+    /// The hold ends with its process.
+    pub(super) endless: bool,
+    pub(super) armed: Option<Deadline>,
+    /// What the guardian may still have had when the last deadline was on its way to it.
+    pub(super) armed_before: Option<Deadline>,
+    pub(super) starts: u32,
+    pub(super) stop: Option<Stopped>,
+    pub(super) killed: Option<Instant>,
+    pub(super) guardian_lost: bool,
+    pub(super) lost: bool,
+    pub(super) let_go: bool,
+    /// Signals that ask to end, since SIGKILL.
+    pub(super) insisted: u32,
+    pub(super) releases: u32,
+    pub(super) last_release: Option<Instant>,
+    pub(super) last_renewal: Option<Instant>,
+    /// The store may know of us without our holding anything.
+    pub(super) known: bool,
+    pub(super) acquiring: Option<Instant>,
+    pub(super) renewing: Option<Instant>,
+    pub(super) releasing: bool,
+    pub(super) waiting: bool,
+    /// The asking of a renewal that was given up, and may be answered late.
+    pub(super) given_up: Option<Instant>,
+    pub(super) finished: Option<Outcome>,
+    pub(super) phase: Phase,
+}
+
+/// Stopping has begun.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Stopped {
+    pub(super) at: Instant,
+    /// When the guardian may have begun by itself; at most `at`.
+    pub(super) began: Instant,
+    pub(super) grace: Duration,
+    pub(super) why: Option<StopWhy>,
+    /// The command had ended by itself before.
+    pub(super) after_end: bool,
+}
+
+impl Ledger {
+    pub(super) const fn new() -> Self {
+        Self {
+            tree: Tree::NeverStarted,
+            started_at: None,
+            end: None,
+            asked_at: None,
+            asked_before: None,
+            endless: false,
+            armed: None,
+            armed_before: None,
+            starts: 0,
+            stop: None,
+            killed: None,
+            guardian_lost: false,
+            lost: false,
+            let_go: false,
+            insisted: 0,
+            releases: 0,
+            last_release: None,
+            last_renewal: None,
+            known: false,
+            acquiring: None,
+            renewing: None,
+            releasing: false,
+            waiting: false,
+            given_up: None,
+            finished: None,
+            phase: Phase::Seeking,
+        }
+    }
+
+    /// A span after the last good asking, which is what P3 counts every deadline from.
+    pub(super) fn after_asking(&self, span: Duration) -> Instant {
+        self.count(self.asked_at, span)
+    }
+
+    /// The same as it stood before the event at hand.
+    pub(super) fn before_event(&self, span: Duration) -> Instant {
+        self.count(self.asked_before, span)
+    }
+
+    fn count(&self, asked_at: Option<Instant>, span: Duration) -> Instant {
+        match asked_at {
+            Some(asked_at) if !self.endless => asked_at + span,
+            _ => Instant::NEVER,
+        }
+    }
+
+    /// Whether something may run that has to be guarded.
+    pub(super) fn guarded(&self) -> bool {
+        let alive = !matches!(self.tree, Tree::NeverStarted | Tree::Gone);
+        alive && !self.let_go && self.finished.is_none()
+    }
+}

@@ -1,0 +1,175 @@
+//! Whether the orders that touch the tree and the hold may be given when they are given.
+
+use std::time::Duration;
+
+use super::coverage::Branch;
+use super::ledger::{Stopped, Tree};
+use super::world::{World, secs};
+use crate::supervisor::{Action, Deadline, Event, Leftovers, Phase, StopWhy};
+
+/// Whether this action may be ordered now.
+pub(super) fn check(world: &mut World<'_>, event: Event, action: Action, before: Phase) {
+    let now = world.now;
+    let ledger = &mut world.ledger;
+    match action {
+        Action::Arm(deadline) => arming_counts_from_asking(world, event, deadline),
+        Action::Start => {
+            assert!(ledger.armed.is_some(), "P4: not armed");
+            assert_eq!(ledger.starts, 0, "started twice");
+            assert!(
+                ledger.stop.is_none() && ledger.killed.is_none(),
+                "P10: regained"
+            );
+            world.coverage.mark(Branch::Started);
+        }
+        Action::Renew => renewing_is_patient(world),
+        Action::Forward(number) => {
+            world.coverage.mark(Branch::Forwarded);
+            let from_terminal = false;
+            assert_eq!(
+                event,
+                Event::Signal {
+                    number,
+                    from_terminal
+                }
+            );
+            assert!(matches!(before, Phase::Holding | Phase::Doubting) && ledger.stop.is_none());
+        }
+        Action::Stop { why, grace } => stop_has_a_reason(world, event, why, grace),
+        Action::Kill => kill_has_a_reason(world, event),
+        Action::NameLeftovers => assert!(ledger.tree == Tree::Ended && ledger.stop.is_none()),
+        Action::NameSurvivors => {
+            world.coverage.mark(Branch::SurvivorsNamed);
+            assert!(
+                ledger
+                    .killed
+                    .is_some_and(|killed| now.since(killed) >= secs(2))
+            );
+        }
+        Action::LetGo => {
+            world.coverage.mark(Branch::LeftoversLetGo);
+            assert_eq!(world.settings.leftovers, Leftovers::Leave);
+            assert!(ledger.tree == Tree::Ended && ledger.stop.is_none());
+        }
+        _ => {}
+    }
+}
+
+/// P3, P10: every deadline is counted from the asking, and the grace is never lengthened.
+fn arming_counts_from_asking(world: &mut World<'_>, event: Event, deadline: Deadline) {
+    let (timing, ledger) = (world.settings.timing, &mut world.ledger);
+    if let Event::Granted { asked_at, ttl } = event {
+        (ledger.asked_at, ledger.endless) = (Some(asked_at), ttl.is_none());
+        if ttl.is_none() {
+            world.coverage.mark(Branch::EndlessHold);
+        }
+    }
+    // P3, and with a loss known nothing may be armed at all.
+    assert!(!ledger.lost && ledger.killed.is_none());
+    assert!(
+        deadline.stop <= ledger.after_asking(timing.stop_after()),
+        "P3"
+    );
+    assert!(
+        deadline.kill <= ledger.after_asking(timing.kill_after()),
+        "P3"
+    );
+    if let Some(stop) = ledger.stop {
+        world.coverage.mark(Branch::ArmedWhileStopping);
+        assert!(
+            deadline.kill <= stop.at + stop.grace,
+            "P10: beyond the grace"
+        );
+    }
+}
+
+/// One at a time, not after a loss, and not once the lease is being given back.
+fn renewing_is_patient(world: &World<'_>) {
+    let ledger = &world.ledger;
+    assert!(ledger.renewing.is_none(), "two renewals in flight");
+    assert!(ledger.starts > 0 && !ledger.lost && ledger.releases == 0 && !ledger.endless);
+    if let Some(last) = ledger.last_renewal {
+        assert!(
+            world.now.since(last) >= world.settings.timing.attempt(),
+            "renewed in a hurry"
+        );
+    }
+}
+
+fn stop_has_a_reason(world: &mut World<'_>, event: Event, why: StopWhy, grace: Duration) {
+    let (now, settings, ledger) = (world.now, &world.settings, &mut world.ledger);
+    assert!(
+        ledger.stop.is_none() && ledger.killed.is_none(),
+        "stopped twice"
+    );
+    assert!(!ledger.lost, "P9: a grace after a loss");
+    let expected = match why {
+        StopWhy::NotRenewed => settings.timing.expiry_grace(),
+        _ => settings.grace,
+    };
+    assert_eq!(grace, expected);
+    let mut began = now;
+    let (reason, branch) = match why {
+        StopWhy::NotRenewed => {
+            began = began.min(ledger.before_event(settings.timing.stop_after()));
+            let passed = now >= ledger.before_event(settings.timing.stop_after());
+            (passed, Branch::StoppedByDeadline)
+        }
+        StopWhy::RunTimeout => {
+            let longest = settings.run_timeout.unwrap();
+            let passed = ledger
+                .started_at
+                .is_some_and(|start| now >= start + longest);
+            (passed, Branch::TimedOut)
+        }
+        StopWhy::Operator | StopWhy::ScheduledEvent => (
+            matches!(event, Event::StopAsked(_)),
+            Branch::AskedWhileRunning,
+        ),
+        StopWhy::Leftovers => (ledger.tree == Tree::Ended, Branch::LeftoversStopped),
+        StopWhy::Lost(_) | StopWhy::Internal => panic!("P9: these are killed, not stopped"),
+    };
+    assert!(reason, "stopped for no reason: {why:?}");
+    world.coverage.mark(branch);
+    ledger.stop = Some(Stopped {
+        at: now,
+        began,
+        grace,
+        why: Some(why),
+        after_end: ledger.tree == Tree::Ended,
+    });
+}
+
+fn kill_has_a_reason(world: &mut World<'_>, event: Event) {
+    let (now, timing, ledger) = (world.now, world.settings.timing, &mut world.ledger);
+    if matches!(event, Event::RenewalLost(_)) && ledger.lost {
+        world.coverage.mark(match ledger.phase {
+            Phase::Stopping => Branch::LostWhileStopping,
+            Phase::Settling => Branch::LostWhileSettling,
+            _ => Branch::LostWhileRunning,
+        });
+    } else if event == Event::GuardianLost {
+        world.coverage.mark(match ledger.phase {
+            Phase::Stopping => Branch::GuardianLostWhileStopping,
+            _ => Branch::GuardianLost,
+        });
+    } else {
+        let stop = ledger.stop.expect("killed without a stop");
+        let grace_over = now >= stop.began + stop.grace;
+        let deadline = now >= ledger.before_event(timing.kill_after());
+        assert!(grace_over || deadline, "P10: the grace was cut short");
+        world.coverage.mark(match grace_over {
+            true => Branch::KilledAfterGrace,
+            false => Branch::KilledAtDeadline,
+        });
+    }
+    let after_end = ledger.tree == Tree::Ended;
+    ledger.stop.get_or_insert(Stopped {
+        at: now,
+        began: now,
+        grace: secs(0),
+        why: None,
+        after_end,
+    });
+    ledger.killed.get_or_insert(now);
+}
