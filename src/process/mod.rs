@@ -1,0 +1,3 @@
+//! Processes of this machine, and how to tell one from another.
+
+pub mod identity;
