@@ -26,4 +26,7 @@ compile_error!(
 
 pub mod clock;
 pub mod lease;
+pub mod process;
+pub mod registry;
 pub mod secret;
+pub mod store;
