@@ -11,7 +11,7 @@
 //! | 5 | `commands/` | one verb, one file; the only place where the parts meet |
 //! | 4 | `registry.rs` | URL scheme to opened store; the only file that names every store |
 //! | 3 | `store/<kind>/` | one folder per store; stores never import each other |
-//! | 2 | `supervisor/`, `keeper.rs`, `process/`, `store/url.rs` | mutually blind |
+//! | 2 | `supervisor/`, `keeper.rs`, `process/`, `store/{url,options}.rs` | mutually blind |
 //! | 1 | `lease/` | names, claims, holds, tenure, tokens, records, errors, the trait |
 //! | 0 | `clock.rs`, `secret.rs` | |
 
@@ -28,5 +28,7 @@ pub mod clock;
 pub mod keeper;
 pub mod lease;
 pub mod process;
+pub mod registry;
 pub mod secret;
+pub mod store;
 pub mod supervisor;

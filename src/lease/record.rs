@@ -184,10 +184,7 @@ impl LeaseRecord {
         if ending.outcome == OutcomeWord::Completed && ending.exit_code == Some(0) {
             self.last_success_at = Some(at);
         }
-        if matches!(
-            ending.outcome,
-            OutcomeWord::Operator | OutcomeWord::ScheduledEvent
-        ) {
+        if ending.clears_min_hold() {
             self.not_before_at = None;
         }
         self.renewals = ending.renewals;
@@ -242,6 +239,31 @@ pub struct Ending {
     pub by: Option<String>,
     /// Why.
     pub reason: Option<String>,
+}
+
+impl Ending {
+    /// The end of a grant that was given back before anything was run under it.
+    #[must_use]
+    pub const fn withdrawn() -> Self {
+        Self {
+            outcome: OutcomeWord::NotStarted,
+            exit_code: None,
+            signal: None,
+            ran: None,
+            renewals: 0,
+            by: None,
+            reason: None,
+        }
+    }
+
+    /// Whether the minimum hold ends with the run: a hand-over is meant to let the next one in.
+    #[must_use]
+    pub const fn clears_min_hold(&self) -> bool {
+        matches!(
+            self.outcome,
+            OutcomeWord::Operator | OutcomeWord::ScheduledEvent
+        )
+    }
 }
 
 #[cfg(test)]

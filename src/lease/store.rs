@@ -69,6 +69,10 @@ pub trait LeaseStore: fmt::Debug + Send + Sync + 'static {
 /// The answer to an attempt. Both are ordinary; neither is an error.
 #[derive(Debug)]
 #[must_use]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "an attempt is matched at once and never kept; a box would be noise at every use"
+)]
 pub enum Attempt {
     /// It is ours.
     Granted(Hold),

@@ -16,6 +16,7 @@ mod front;
 mod guard;
 mod guardian;
 mod heartbeat;
+pub mod identity;
 mod message;
 mod signals;
 mod sys;

@@ -15,6 +15,7 @@
 #[macro_use]
 mod support;
 
+mod conformance;
 mod repository;
 
 use std::process::ExitCode;
@@ -25,6 +26,7 @@ fn main() -> ExitCode {
     }
     let arguments = libtest_mimic::Arguments::from_args();
     let mut trials = Vec::new();
+    trials.extend(conformance::trials());
     trials.extend(repository::trials());
     trials.extend(support::trials());
     libtest_mimic::run(&arguments, trials).exit_code()

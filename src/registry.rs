@@ -1,0 +1,137 @@
+//! From a URL to an opened store: the only file that names every store.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use nix::unistd::{User, geteuid};
+
+use crate::clock::{BootClock, Clock};
+use crate::lease::{LeaseStore, StoreError};
+#[cfg(feature = "file")]
+use crate::store::file::{self, FileStore};
+#[cfg(feature = "memory")]
+use crate::store::memory::{self, MemoryStore};
+use crate::store::options::{DidYouMean, nearest};
+use crate::store::url::{StoreUrl, UrlError};
+
+/// The schemes of the stores that this build has.
+pub const SCHEMES: &[&str] = &[
+    #[cfg(feature = "file")]
+    "file",
+    #[cfg(feature = "memory")]
+    "memory",
+];
+
+/// What opening a store may depend on, besides its URL.
+#[derive(Clone, Debug)]
+pub struct OpenContext {
+    /// The clock of the stores that are their own server.
+    pub clock: Arc<dyn Clock>,
+    /// The effective user id.
+    pub uid: u32,
+    /// `$XDG_STATE_HOME`.
+    pub state_home: Option<OsString>,
+    /// `$HOME`.
+    pub home: Option<OsString>,
+    /// The home directory in the user's passwd entry.
+    pub passwd_home: Option<PathBuf>,
+}
+
+impl OpenContext {
+    /// The surroundings of this process.
+    #[must_use]
+    pub fn of_this_process() -> Self {
+        let user = geteuid();
+        let home = std::env::var_os("HOME");
+        // The passwd entry may be a directory service away: asked only where it is needed.
+        let usable = home
+            .as_ref()
+            .is_some_and(|home| Path::new(home).is_absolute());
+        let passwd_home = if usable {
+            None
+        } else {
+            User::from_uid(user).ok().flatten().map(|user| user.dir)
+        };
+        Self {
+            clock: Arc::new(BootClock),
+            uid: user.as_raw(),
+            state_home: std::env::var_os("XDG_STATE_HOME"),
+            home,
+            passwd_home,
+        }
+    }
+}
+
+/// Why a store was not opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// No store of this build has that scheme.
+    #[error("unknown store {scheme:?}{hint}; this build has {known}", hint = DidYouMean(.near), known = SCHEMES.join(", "))]
+    UnknownStore {
+        /// What was asked for.
+        scheme: String,
+        /// What was probably meant.
+        near: Option<String>,
+    },
+    /// The URL does not fit the store.
+    #[error(transparent)]
+    Url(#[from] UrlError),
+    /// The store is not usable.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Opens the store that `url` names.
+///
+/// # Errors
+/// [`OpenError`] says whether scheme, URL or store is the reason.
+pub fn open(url: &StoreUrl, context: &OpenContext) -> Result<Arc<dyn LeaseStore>, OpenError> {
+    match url.scheme() {
+        #[cfg(feature = "file")]
+        "file" => {
+            let around = file::Surroundings {
+                uid: context.uid,
+                state_home: context.state_home.clone(),
+                home: context.home.clone(),
+                passwd_home: context.passwd_home.clone(),
+            };
+            let config = file::Config::from_url(url, &around)?;
+            let store = FileStore::open(&config, Arc::clone(&context.clock))?;
+            Ok(Arc::new(store))
+        }
+        #[cfg(feature = "memory")]
+        "memory" => {
+            let config = memory::Config::from_url(url)?;
+            Ok(Arc::new(MemoryStore::new(
+                config,
+                Arc::clone(&context.clock),
+            )))
+        }
+        unknown => Err(OpenError::UnknownStore {
+            scheme: unknown.to_owned(),
+            near: nearest(unknown, SCHEMES),
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn why(text: &str) -> String {
+        let url = StoreUrl::parse(text).unwrap();
+        open(&url, &OpenContext::of_this_process())
+            .unwrap_err()
+            .to_string()
+    }
+
+    #[test]
+    fn an_unknown_store_is_answered_with_the_known_ones() {
+        assert!(why("memroy:").starts_with(r#"unknown store "memroy"; did you mean "memory"?"#));
+        assert!(
+            why("redis://:canary@h/0").starts_with(r#"unknown store "redis"; this build has "#)
+        );
+        assert!(!why("redis://:canary@h/0").contains("canary"));
+    }
+}

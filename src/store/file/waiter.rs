@@ -1,0 +1,121 @@
+//! A place among those who wait for a lock: a thread that sleeps in the kernel until the lock is its.
+//!
+//! The kernel offers no way to wait for a lock without taking it, so the thread gets it on behalf of
+//! the claim, and the claim's next attempt finds it here: nobody can slip in between. The sleep
+//! cannot be cut short either. A place that is given up leaves its thread asleep; should it get the
+//! lock later, it gives it back at once. A plain thread, because tokio waits for its blocking ones.
+
+use std::mem;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use nix::errno::Errno;
+use tokio::sync::Notify;
+use tokio::time::timeout;
+
+use super::lock::{LockFile, Locked};
+
+/// The thread calls one system call and two mutexes.
+const STACK: usize = 64 * 1024;
+
+/// One claim's place. Dropped, it is given up.
+#[derive(Debug, Default)]
+pub(super) struct Ticket(Arc<Shared>);
+
+#[derive(Debug, Default)]
+struct Shared {
+    state: Mutex<State>,
+    /// Keeps one call, so that an ending before the wait is not slept through.
+    over: Notify,
+}
+
+#[derive(Debug, Default)]
+enum State {
+    /// No thread.
+    #[default]
+    Idle,
+    Asleep,
+    /// The lock is ours and waits to be taken over.
+    Got(Locked),
+    Failed(Errno),
+    /// Nobody wants it any more.
+    GivenUp,
+}
+
+impl Shared {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn sleep(&self, file: LockFile) {
+        let got = file.lock();
+        let mut state = self.state();
+        // Two orders: given up before the lock came, then `got` is dropped here and with it unlocked;
+        // or the lock came first, then giving up finds it in the state and drops it there.
+        if !matches!(*state, State::GivenUp) {
+            *state = got.map_or_else(State::Failed, State::Got);
+        }
+        drop(state);
+        self.over.notify_one();
+    }
+}
+
+impl Ticket {
+    /// Takes over the lock that the thread got, if it did.
+    pub(super) fn take(&self) -> Option<Locked> {
+        let mut state = self.0.state();
+        match mem::take(&mut *state) {
+            State::Got(locked) => Some(locked),
+            other => {
+                *state = other;
+                None
+            }
+        }
+    }
+
+    /// Whether a thread has to be started before waiting makes sense.
+    pub(super) fn is_idle(&self) -> bool {
+        matches!(*self.0.state(), State::Idle)
+    }
+
+    /// Starts the thread that waits for the lock of `file`.
+    pub(super) fn start(&self, file: LockFile) -> std::io::Result<()> {
+        *self.0.state() = State::Asleep;
+        let shared = Arc::clone(&self.0);
+        let started = thread::Builder::new()
+            .name("lease-wait".to_owned())
+            .stack_size(STACK)
+            .spawn(move || shared.sleep(file));
+        if started.is_err() {
+            *self.0.state() = State::Idle;
+        }
+        started.map(drop)
+    }
+
+    /// Waits until the lock is ours, at most `at_most`.
+    pub(super) async fn wait(&self, at_most: Duration) -> Result<(), Errno> {
+        if matches!(*self.0.state(), State::Asleep) {
+            // Both endings mean "look again".
+            let _ended = timeout(at_most, self.0.over.notified()).await;
+        }
+        let mut state = self.0.state();
+        if let State::Failed(errno) = *state {
+            *state = State::Idle;
+            return Err(errno);
+        }
+        Ok(())
+    }
+
+    /// Gives the place up: a lock that is here or comes later is given back at once.
+    pub(super) fn give_up(&self) {
+        // Dropped after the mutex is free, as every lock is.
+        let _left = mem::replace(&mut *self.0.state(), State::GivenUp);
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        self.give_up();
+    }
+}

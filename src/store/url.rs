@@ -1,0 +1,358 @@
+//! The URL that names a store: taken apart, checked, and printable without its secrets (P12).
+//!
+//! Knows no store and opens nothing. A password is a [`Secret`] from the first moment on; neither
+//! `Display` nor `Debug` nor an error shows it, nor the value of any option.
+
+use std::fmt;
+
+use super::options::{DidYouMean, Options};
+use crate::secret::Secret;
+
+/// Options whose values are credentials on the stores that have them.
+const SECRET_OPTIONS: [&str; 5] = ["password", "secret", "sig", "token", "key"];
+
+/// A store's URL, `SCHEME:PATH` or `SCHEME://[USER[:PASSWORD]@]HOST/PATH`, with `?OPTIONS`.
+#[derive(Clone)]
+pub struct StoreUrl {
+    scheme: String,
+    authority: Option<Authority>,
+    path: String,
+    options: Vec<(String, Option<Secret>)>,
+}
+
+#[derive(Clone)]
+struct Authority {
+    user: Option<String>,
+    password: Option<Secret>,
+    host: String,
+}
+
+/// Why a text is not a store URL, or has an option that the store does not know. Never repeats a
+/// part in which a password could stand.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum UrlError {
+    /// Nothing before a colon.
+    #[error("the store URL has no scheme; write for example file:///var/lib/leasectl")]
+    NoScheme,
+    /// A control character, as it is or percent-encoded.
+    #[error("the store URL has the control character U+{0:04X}; remove it")]
+    Control(u32),
+    /// `%` without two hexadecimal digits, or bytes that are not UTF-8.
+    #[error("the store URL has a `%` that encodes no text; write `%` itself as %25")]
+    BadEscape,
+    /// `#` starts a fragment, which no store has.
+    #[error("the store URL has a `#`, which means nothing here; write it as %23")]
+    Fragment,
+    /// `redis://user:pa/ss@host`: the password would be taken for a port and be printed.
+    #[error("the store URL has a `/` before the `@`; write `/` in a password as %2F")]
+    SlashInPassword,
+    /// An option that nobody asked for.
+    #[error("unknown option {0:?} in the store URL{hint}", hint = DidYouMean(.1))]
+    UnknownOption(String, Option<String>),
+    /// The same option twice.
+    #[error("option {0:?} is given twice in the store URL; write it once")]
+    Twice(String),
+    /// A switch with a value.
+    #[error("option {0:?} in the store URL takes no value; write only its name")]
+    TakesNoValue(String),
+    /// An option whose value is missing or of the wrong kind.
+    #[error("option {0:?} in the store URL needs {1}")]
+    NeedsValue(String, &'static str),
+    /// What the scheme's store says about host or path.
+    #[error("{0}")]
+    Unfit(String),
+}
+
+impl StoreUrl {
+    /// Takes `text` apart.
+    ///
+    /// # Errors
+    /// [`UrlError`]; without a trace of what stands in the URL.
+    pub fn parse(text: &str) -> Result<Self, UrlError> {
+        no_control(text)?;
+        let (scheme, rest) = text.split_once(':').ok_or(UrlError::NoScheme)?;
+        let scheme = scheme.to_ascii_lowercase();
+        if !is_scheme(&scheme) {
+            return Err(UrlError::NoScheme);
+        }
+        if rest.contains('#') {
+            return Err(UrlError::Fragment);
+        }
+        let (place, query) = match rest.split_once('?') {
+            Some((place, query)) => (place, Some(query)),
+            None => (rest, None),
+        };
+        let (authority, path) = match place.strip_prefix("//") {
+            Some(place) => {
+                let slash = place.find('/').unwrap_or(place.len());
+                let (authority, path) = place.split_at(slash);
+                if !authority.is_empty() && path.contains('@') && !authority.contains('@') {
+                    return Err(UrlError::SlashInPassword);
+                }
+                (Some(Authority::parse(authority)?), path)
+            }
+            None => (None, place),
+        };
+        Ok(Self {
+            scheme,
+            authority,
+            path: decode(path)?,
+            options: query.map_or_else(|| Ok(Vec::new()), options_in)?,
+        })
+    }
+
+    /// The scheme, in lower case.
+    #[must_use]
+    pub fn scheme(&self) -> &str {
+        &self.scheme
+    }
+
+    /// Host and port as they stand after `//`, decoded and without user and password; empty when
+    /// there is none.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        self.authority.as_ref().map_or("", |a| &a.host)
+    }
+
+    /// The path, decoded, with its leading `/` if it has one.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// The user before the `@`.
+    #[must_use]
+    pub fn user(&self) -> Option<&str> {
+        self.authority.as_ref()?.user.as_deref()
+    }
+
+    /// The password before the `@`.
+    #[must_use]
+    pub fn password(&self) -> Option<&Secret> {
+        self.authority.as_ref()?.password.as_ref()
+    }
+
+    /// Whether there is a credential anywhere in it.
+    #[must_use]
+    pub fn has_password(&self) -> bool {
+        self.password().is_some() || self.options.iter().any(|(key, _)| is_secret(key))
+    }
+
+    /// The same URL without its credentials. An option's value is kept unless it is one.
+    #[must_use]
+    pub fn without_password(&self) -> String {
+        let mut text = self.place(true);
+        let kept = self.options.iter().filter(|(key, _)| !is_secret(key));
+        for (at, (key, value)) in kept.enumerate() {
+            text.push(if at == 0 { '?' } else { '&' });
+            text.push_str(&encode(key));
+            if let Some(value) = value {
+                text.push('=');
+                text.push_str(&encode(value.expose()));
+            }
+        }
+        text
+    }
+
+    /// Its options, to be taken one by one; [`Options::finish`] refuses what is left.
+    pub fn options(&self) -> Options {
+        Options::new(self.options.clone())
+    }
+
+    fn place(&self, with_user: bool) -> String {
+        let mut text = format!("{}:", self.scheme);
+        if let Some(authority) = &self.authority {
+            text.push_str("//");
+            if let (true, Some(user)) = (with_user, &authority.user) {
+                text.push_str(&encode(user));
+                text.push('@');
+            }
+            text.push_str(&encode(&authority.host));
+        }
+        text.push_str(&encode(&self.path));
+        text
+    }
+}
+
+/// Scheme, host and path: neither user nor password nor options.
+impl fmt::Display for StoreUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.place(false))
+    }
+}
+
+impl fmt::Debug for StoreUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "StoreUrl({self})")
+    }
+}
+
+impl Authority {
+    fn parse(text: &str) -> Result<Self, UrlError> {
+        // The last `@`: a password may have one that its owner forgot to encode.
+        let (login, host) = match text.rsplit_once('@') {
+            Some((login, host)) => (Some(login), host),
+            None => (None, text),
+        };
+        let (user, password) = match login.map(|login| login.split_once(':')) {
+            Some(Some((user, password))) => (Some(user), Some(password)),
+            Some(None) => (login, None),
+            None => (None, None),
+        };
+        let password = password.filter(|password| !password.is_empty());
+        Ok(Self {
+            user: user
+                .filter(|user| !user.is_empty())
+                .map(decode)
+                .transpose()?,
+            password: password.map(decode).transpose()?.map(Secret::new),
+            host: decode(host)?,
+        })
+    }
+}
+
+fn options_in(query: &str) -> Result<Vec<(String, Option<Secret>)>, UrlError> {
+    let parts = query.split('&').filter(|part| !part.is_empty());
+    parts
+        .map(|part| match part.split_once('=') {
+            Some((key, value)) => Ok((decode(key)?, Some(Secret::new(decode(value)?)))),
+            None => Ok((decode(part)?, None)),
+        })
+        .collect()
+}
+
+fn is_secret(key: &str) -> bool {
+    SECRET_OPTIONS.contains(&key)
+}
+
+fn is_scheme(text: &str) -> bool {
+    text.starts_with(|first: char| first.is_ascii_lowercase())
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.'))
+}
+
+fn no_control(text: &str) -> Result<(), UrlError> {
+    match text.chars().find(|c| c.is_control()) {
+        Some(found) => Err(UrlError::Control(u32::from(found))),
+        None => Ok(()),
+    }
+}
+
+fn decode(text: &str) -> Result<String, UrlError> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((&first, after)) = rest.split_first() {
+        rest = after;
+        if first != b'%' {
+            bytes.push(first);
+            continue;
+        }
+        let (digits, after) = rest.split_at_checked(2).ok_or(UrlError::BadEscape)?;
+        let digits = str::from_utf8(digits).map_err(|_| UrlError::BadEscape)?;
+        // from_str_radix would take a sign.
+        if !digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {
+            return Err(UrlError::BadEscape);
+        }
+        bytes.push(u8::from_str_radix(digits, 16).map_err(|_| UrlError::BadEscape)?);
+        rest = after;
+    }
+    let decoded = String::from_utf8(bytes).map_err(|_| UrlError::BadEscape)?;
+    no_control(&decoded)?;
+    Ok(decoded)
+}
+
+/// `text` as it may stand in any part of a URL; `/`, `:` and `,` are kept for the eye.
+pub(crate) fn encode(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"/:,.-_~[]".contains(&byte) {
+            encoded.push(char::from(byte));
+        } else {
+            encoded.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    encoded
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> StoreUrl {
+        StoreUrl::parse(text).unwrap()
+    }
+
+    #[test]
+    fn a_url_is_taken_apart() {
+        let url = parse("Redis://app:pa%2Fss@db1:6379/0?tls=no&quick");
+        assert_eq!(
+            (url.scheme(), url.host(), url.path()),
+            ("redis", "db1:6379", "/0")
+        );
+        assert_eq!(url.user(), Some("app"));
+        assert_eq!(url.password().map(Secret::expose), Some("pa/ss"));
+        let file = parse("file:///srv/a%20b@c");
+        assert_eq!(
+            (file.host(), file.path(), file.user()),
+            ("", "/srv/a b@c", None)
+        );
+        assert_eq!(parse("file:").path(), "");
+    }
+
+    #[test]
+    fn a_password_is_never_printed() {
+        for text in [
+            "redis://:canary@db1:6379/0",
+            "redis://app:canary@db1/0?timeout=1s",
+            "azblob://a/b?sig=canary",
+            "redis://app:ca@canary@db1/0",
+        ] {
+            let url = parse(text);
+            assert!(url.has_password(), "{text}");
+            let shown = format!(
+                "{url} {url:?} {} {:?}",
+                url.without_password(),
+                url.options()
+            );
+            assert!(!shown.contains("canary"), "{shown}");
+            assert!(!parse(&url.without_password()).has_password());
+        }
+        let url = parse("redis://app:canary@db1/0?timeout=1s");
+        assert_eq!(url.without_password(), "redis://app@db1/0?timeout=1s");
+        for text in [
+            "redis://app:can/ary@db1/0",
+            "canary",
+            "redis://x:canary%zz@h",
+        ] {
+            let error = StoreUrl::parse(text).unwrap_err();
+            assert!(!format!("{error} {error:?}").contains("ary"), "{error}");
+        }
+    }
+
+    #[test]
+    fn control_characters_are_refused_however_they_are_written() {
+        for text in [
+            "redis://h%0d%0aQUIT/0",
+            "redis://h/%0D%0A",
+            "file:///a\nb",
+            "file:///%00",
+            "file:///%c2%9b",
+        ] {
+            let error = StoreUrl::parse(text).unwrap_err();
+            assert!(matches!(error, UrlError::Control(_)), "{text}");
+        }
+        assert_eq!(
+            StoreUrl::parse("file:///%ff").unwrap_err(),
+            UrlError::BadEscape
+        );
+        assert_eq!(
+            StoreUrl::parse("file:///%+1").unwrap_err(),
+            UrlError::BadEscape
+        );
+        assert_eq!(
+            StoreUrl::parse("file:///a#b").unwrap_err(),
+            UrlError::Fragment
+        );
+    }
+}

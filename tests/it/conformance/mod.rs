@@ -1,0 +1,126 @@
+//! Every store against every promise of [`leasectl::lease::LeaseStore`]: one suite, one table.
+//!
+//! A new store is one row of the table at the end. `expiring` promises are for stores that end a
+//! silent hold by their own clock.
+
+mod expiring;
+#[cfg(feature = "file")]
+mod file_hostile;
+#[cfg(feature = "file")]
+mod file_killed;
+mod promises;
+mod stores;
+mod waiting;
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use libtest_mimic::Trial;
+
+use crate::support::trial::trial;
+
+pub(crate) fn trials() -> Vec<Trial> {
+    let mut all = trials![every_store_is_in_the_table];
+    all.extend(cells());
+    all
+}
+
+/// Runs one promise on a fresh store.
+fn run<F: Future<Output = ()>>(promise: impl FnOnce(stores::Bench) -> F, bench: stores::Bench) {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()
+        .unwrap()
+        .block_on(promise(bench));
+}
+
+/// One named test for each promise: a list of them.
+macro_rules! tests {
+    ($store:ident, $from:ident: $($promise:ident)*) => {
+        vec![$(trial(
+            concat!("it::conformance::", stringify!($store), "::", stringify!($promise)),
+            || run($from::$promise, stores::$store()),
+        )),*]
+    };
+}
+
+macro_rules! common {
+    ($store:ident) => {
+        [
+            tests! { $store, promises:
+                a_free_lease_is_granted
+                a_second_holder_is_refused
+                a_repeated_claim_gets_the_same_token
+                tokens_rise
+                names_do_not_meet
+                hostile_names_are_names
+                a_release_frees_and_records_the_end
+                releasing_twice_is_already_over
+                an_old_release_touches_no_new_hold
+                a_released_hold_is_lost
+                a_renewal_extends
+                withdrawing_frees_a_grant_and_its_minimum_hold
+                withdrawing_twice_or_without_a_grant_is_fine
+                a_minimum_hold_keeps_others_out_after_a_release
+                a_hand_over_clears_the_minimum_hold
+                a_lease_that_never_existed_is_free
+                an_onlooker_sees_the_holder
+                the_record_goes_from_run_to_run
+            },
+            tests! { $store, waiting:
+                a_waiter_wakes_on_release
+                a_waiter_waits_at_most_as_long_as_it_was_told
+                waiting_through_a_minimum_hold_blocks_nobody
+                a_dropped_wait_leaves_nothing_behind
+                of_many_contenders_one_holds
+            },
+        ]
+    };
+}
+
+macro_rules! expiring {
+    ($store:ident) => {
+        [tests! { $store, expiring:
+            a_silent_hold_expires
+            a_repeated_claim_restarts_the_expiry
+            an_expired_hold_cannot_be_renewed_or_released
+        }]
+    };
+}
+
+macro_rules! table {
+    ($($feature:literal $store:ident: $($group:ident)*;)*) => {
+        const TABLE: &[&str] = &[$($feature),*];
+
+        /// The cells of the table: every store with every promise that it makes.
+        fn cells() -> Vec<Trial> {
+            let mut cells = Vec::new();
+            $(
+                #[cfg(feature = $feature)]
+                $(cells.extend($group!($store).into_iter().flatten());)*
+            )*
+            cells
+        }
+    };
+}
+
+table! {
+    "file" file: common;
+    "memory" memory: common expiring;
+}
+
+fn every_store_is_in_the_table() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/store");
+    let folders: BTreeSet<String> = folder
+        .read_dir()
+        .unwrap()
+        .map(Result::unwrap)
+        .filter(|entry| entry.file_type().unwrap().is_dir())
+        .map(|entry| entry.file_name().into_string().unwrap())
+        .collect();
+    let table: BTreeSet<String> = TABLE.iter().map(|&name| name.to_owned()).collect();
+    assert_eq!(
+        folders, table,
+        "folders under src/store/ and rows of the table"
+    );
+}

@@ -1,0 +1,119 @@
+//! What the suite needs of each store: two connections to one fresh state, and time.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use leasectl::clock::ManualClock;
+use leasectl::lease::{
+    Attempt, Claim, Ending, Hold, LeaseName, LeaseStore, OutcomeWord, OwnerId, Purpose, Refusal,
+};
+use leasectl::process::identity;
+
+/// A fresh store with two clients, and its clock.
+pub(crate) struct Bench {
+    /// One client.
+    pub(crate) one: Arc<dyn LeaseStore>,
+    /// Another.
+    pub(crate) two: Arc<dyn LeaseStore>,
+    clock: Arc<ManualClock>,
+    _directory: Option<tempfile::TempDir>,
+}
+
+impl Bench {
+    /// Lets the store's time pass.
+    pub(crate) fn pass(&self, span: Duration) {
+        self.clock.advance(span);
+    }
+}
+
+fn clock() -> Arc<ManualClock> {
+    Arc::new(ManualClock::at(1_700_000_000_000_000_000))
+}
+
+#[cfg(feature = "file")]
+pub(crate) fn file() -> Bench {
+    use leasectl::store::file::{Config, FileStore, Origin};
+    let directory = tempfile::tempdir().unwrap();
+    let clock = clock();
+    let config = Config {
+        directory: directory.path().join("leases"),
+        origin: Origin::Named,
+    };
+    Bench {
+        one: Arc::new(FileStore::open(&config, Arc::<ManualClock>::clone(&clock)).unwrap()),
+        two: Arc::new(FileStore::open(&config, Arc::<ManualClock>::clone(&clock)).unwrap()),
+        clock,
+        _directory: Some(directory),
+    }
+}
+
+#[cfg(feature = "memory")]
+pub(crate) fn memory() -> Bench {
+    use leasectl::store::memory::{Config, MemoryStore};
+    let clock = clock();
+    let one = MemoryStore::new(Config::default(), Arc::<ManualClock>::clone(&clock));
+    Bench {
+        two: Arc::new(one.another_connection()),
+        one: Arc::new(one),
+        clock,
+        _directory: None,
+    }
+}
+
+/// A fresh claim on `name`.
+pub(crate) fn claim(name: &str) -> Claim {
+    Claim {
+        name: LeaseName::new(name).unwrap(),
+        owner: OwnerId::fresh().unwrap(),
+        ttl: Duration::from_secs(30),
+        min_hold: None,
+        holder: identity::holder(None),
+        purpose: Purpose {
+            program: Some("./job.sh".to_owned()),
+            ..Purpose::default()
+        },
+        unanswered: false,
+    }
+}
+
+/// The claim with a minimum hold.
+pub(crate) fn claim_held_for(name: &str, seconds: u64) -> Claim {
+    Claim {
+        min_hold: Some(Duration::from_secs(seconds)),
+        ..claim(name)
+    }
+}
+
+/// How a run ended.
+pub(crate) fn ending(outcome: OutcomeWord) -> Ending {
+    Ending {
+        outcome,
+        exit_code: (outcome == OutcomeWord::Completed).then_some(0),
+        signal: None,
+        ran: Some(Duration::from_millis(1_500)),
+        renewals: 2,
+        by: None,
+        reason: None,
+    }
+}
+
+/// A run that went well.
+pub(crate) fn completed() -> Ending {
+    ending(OutcomeWord::Completed)
+}
+
+/// Acquires, or fails the test.
+pub(crate) async fn granted(store: &Arc<dyn LeaseStore>, claim: &Claim) -> Hold {
+    match store.try_acquire(claim).await.unwrap() {
+        Attempt::Granted(hold) => hold,
+        Attempt::Refused(refusal) => panic!("refused: {refusal:?}"),
+    }
+}
+
+/// Is refused, or fails the test.
+pub(crate) async fn refused(store: &Arc<dyn LeaseStore>, claim: &Claim) -> Refusal {
+    match store.try_acquire(claim).await.unwrap() {
+        Attempt::Granted(hold) => panic!("granted: {hold:?}"),
+        Attempt::Refused(refusal) => refusal,
+    }
+}

@@ -1,0 +1,136 @@
+//! The promises to those who wait or contend, each as a function of a fresh store.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use leasectl::lease::{Attempt, Place, RefusedWhy, Release, Renewal};
+
+use super::stores::{Bench, claim, claim_held_for, completed, granted, refused};
+
+const SECOND: Duration = Duration::from_secs(1);
+const MINUTE: Duration = Duration::from_secs(60);
+
+pub(super) async fn a_waiter_wakes_on_release(bench: Bench) {
+    for _ in 0..20 {
+        let hold = granted(&bench.one, &claim("a")).await;
+        let asked = claim("a");
+        let mut place = refused(&bench.two, &asked).await.place;
+        let started = Instant::now();
+        let wait = bench.two.wait_for_turn(&asked, &mut place, MINUTE);
+        let release = async {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+            bench.one.release(&hold, &completed()).await.unwrap()
+        };
+        let (waited, released) = tokio::join!(wait, release);
+        waited.unwrap();
+        assert_eq!(released, Release::Released);
+        assert!(started.elapsed() < 10 * SECOND);
+        let next = granted(&bench.two, &asked).await;
+        drop(place);
+        assert_eq!(bench.two.renew(&next).await.unwrap(), Renewal::Extended);
+        refused(&bench.one, &claim("a")).await;
+        assert_eq!(
+            bench.two.release(&next, &completed()).await.unwrap(),
+            Release::Released
+        );
+    }
+}
+
+pub(super) async fn a_waiter_waits_at_most_as_long_as_it_was_told(bench: Bench) {
+    granted(&bench.one, &claim("a")).await;
+    let asked = claim("a");
+    let mut place = Place::default();
+    for _ in 0..3 {
+        let started = Instant::now();
+        let at_most = Duration::from_millis(20);
+        bench
+            .two
+            .wait_for_turn(&asked, &mut place, at_most)
+            .await
+            .unwrap();
+        assert!(started.elapsed() < 5 * SECOND);
+        refused(&bench.two, &asked).await;
+    }
+}
+
+pub(super) async fn waiting_through_a_minimum_hold_blocks_nobody(bench: Bench) {
+    let hold = granted(&bench.one, &claim_held_for("a", 60)).await;
+    let asked = claim("a");
+    let mut place = refused(&bench.two, &asked).await.place;
+    let short = Duration::from_millis(20);
+    bench
+        .two
+        .wait_for_turn(&asked, &mut place, short)
+        .await
+        .unwrap();
+    assert_eq!(
+        bench.one.release(&hold, &completed()).await.unwrap(),
+        Release::Released
+    );
+    bench
+        .two
+        .wait_for_turn(&asked, &mut place, short)
+        .await
+        .unwrap();
+    let refusal = refused(&bench.two, &asked).await;
+    assert_eq!(refusal.why, RefusedWhy::Cooldown);
+    place = refusal.place;
+    bench
+        .two
+        .wait_for_turn(&asked, &mut place, short)
+        .await
+        .unwrap();
+    bench.pass(MINUTE);
+    granted(&bench.one, &claim("a")).await;
+}
+
+pub(super) async fn a_dropped_wait_leaves_nothing_behind(bench: Bench) {
+    let hold = granted(&bench.one, &claim("a")).await;
+    let asked = claim("a");
+    let mut place = refused(&bench.two, &asked).await.place;
+    let wait = bench.two.wait_for_turn(&asked, &mut place, MINUTE);
+    assert!(
+        tokio::time::timeout(Duration::from_millis(20), wait)
+            .await
+            .is_err()
+    );
+    bench.two.withdraw(&asked).await.unwrap();
+    drop(place);
+    assert_eq!(
+        bench.one.release(&hold, &completed()).await.unwrap(),
+        Release::Released
+    );
+    // Whoever waited may still be seen giving back what nobody wants any more, but not for long.
+    let next = claim("a");
+    for _ in 0..1_000 {
+        if let Attempt::Granted(_) = bench.one.try_acquire(&next).await.unwrap() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    panic!("still held");
+}
+
+pub(super) async fn of_many_contenders_one_holds(bench: Bench) {
+    let stores = [Arc::clone(&bench.one), Arc::clone(&bench.two)];
+    let contend = move |turn: usize| {
+        let store = Arc::clone(&stores[turn % 2]);
+        std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_time()
+                .build();
+            runtime.unwrap().block_on(async {
+                let asked = claim("a");
+                match store.try_acquire(&asked).await.unwrap() {
+                    Attempt::Granted(hold) => Some(hold.token),
+                    Attempt::Refused(_) => None,
+                }
+            })
+        })
+    };
+    let threads: Vec<_> = (0..16).map(contend).collect();
+    let tokens = threads
+        .into_iter()
+        .filter_map(|thread| thread.join().unwrap());
+    assert_eq!(tokens.count(), 1);
+}
