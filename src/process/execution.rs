@@ -1,16 +1,12 @@
 //! What the guardian knows of the command it guards, and what time asks of it.
 //!
-//! No I/O but in the two helpers at the end: the rest is a small machine that is told what happened
-//! and answers what is due, so that it can be tested without a process.
+//! No I/O: a small machine that is told what happened and answers what is due, so that it can be
+//! tested without a process.
 
 use std::time::Duration;
 
-use nix::errno::Errno;
-use nix::unistd::{Pid as NixPid, setpgid};
-
-use super::cgroup::Cgroup;
 use super::sys::Pid;
-use super::tree::{Pass, Tree};
+use super::tree::Pass;
 use crate::clock::Instant;
 
 /// After this long, killing is not enough: the storm is frozen first.
@@ -239,11 +235,11 @@ impl Execution {
                 freeze: now.since(began) >= FREEZE_AFTER,
             };
         }
-        if let (Stage::Running, Some((stop, _))) = (self.stage, self.armed) {
-            if now >= stop {
-                self.stop(now, self.expiry_grace);
-                return Ending::StopDue;
-            }
+        if let (Stage::Running, Some((stop, _))) = (self.stage, self.armed)
+            && now >= stop
+        {
+            self.stop(now, self.expiry_grace);
+            return Ending::StopDue;
         }
         Ending::NotYet
     }
@@ -261,30 +257,6 @@ impl Execution {
             }
         }
     }
-}
-
-/// Puts a process (0: this one) into `group`, or into a group of its own.
-pub(super) fn join_group(process: Pid, group: Option<Pid>) -> Result<(), Errno> {
-    let group = group.unwrap_or(process);
-    setpgid(NixPid::from_raw(process), NixPid::from_raw(group))
-}
-
-/// One pass of SIGKILL over the tree.
-pub(super) fn kill_pass(tree: &mut Tree, cgroup: Option<&Cgroup>, freeze: bool) -> Pass {
-    /// A frozen tree does not grow: this many passes find every runner of any storm that a machine
-    /// can hold, and bound the pass for what cannot be stopped.
-    const FREEZE_PASSES: usize = 50;
-    if let Some(cgroup) = cgroup {
-        cgroup.kill();
-    }
-    if freeze {
-        for _ in 0..FREEZE_PASSES {
-            if tree.freeze().running == 0 {
-                break;
-            }
-        }
-    }
-    tree.kill()
 }
 
 #[cfg(test)]

@@ -11,11 +11,13 @@ use tokio::time::{Instant as Monotonic, sleep_until};
 
 use super::cgroup::Cgroup;
 use super::channel::{Channel, Received};
-use super::execution::{self, Ending, Execution};
+use super::execution::{Ending, Execution};
 use super::guard::{Containment, Guard};
 use super::heartbeat::{Heartbeat, Verdict};
 use super::message::{Order, Report};
 use super::signals::{Heard, SignalStream};
+use super::survivor::Survivor;
+use super::sweep;
 use super::sys::{self, Change, Pid, Reaped};
 use super::tree::Tree;
 use crate::clock::{BootClock, Clock, Instant};
@@ -42,17 +44,6 @@ pub enum FrontEvent {
     GuardianLost,
     /// A signal for leasectl, not sent by the command's own tree.
     Signal(Heard),
-}
-
-/// A process that is still there, for messages.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Survivor {
-    /// Its number.
-    pub pid: Pid,
-    /// Its name, as the kernel has it.
-    pub program: String,
-    /// Whether the kernel lets us signal it.
-    pub ours_to_kill: bool,
 }
 
 /// Who looks after the tree.
@@ -258,7 +249,7 @@ impl Front {
             return;
         };
         if let Ending::Kill { freeze } = execution.due(BootClock.now()) {
-            let pass = execution::kill_pass(&mut self.tree, self.cgroup.as_ref(), freeze);
+            let pass = sweep::kill_pass(&mut self.tree, self.cgroup.as_ref(), freeze);
             execution.killed(BootClock.now(), pass);
             self.reap();
         }
@@ -362,7 +353,7 @@ impl Front {
         let members = self.tree.members().into_iter();
         members
             .filter(|pid| Some(*pid) != guardian)
-            .map(survivor)
+            .map(Survivor::of)
             .collect()
     }
 
@@ -371,6 +362,9 @@ impl Front {
     pub const fn is_guarded(&self) -> bool {
         matches!(self.keeper, Keeper::Guardian(_))
     }
+
+    /// Ends the conversation and leaves the tree to the guardian, which kills until nothing is left.
+    pub fn leave_to_guardian(self) {}
 
     /// Ends the guard: the guardian sees the end of the conversation and, with nothing left to guard,
     /// goes. What it does not do within a second is done by SIGKILL.
@@ -401,17 +395,5 @@ fn wait_for_end(guardian: Pid) {
     let ended = poll(&mut fds, PollTimeout::from(1_000_u16)).is_ok_and(|ready| ready > 0);
     if !ended {
         sys::pidfd_send(pidfd.as_fd(), libc::SIGKILL).ok();
-    }
-}
-
-fn survivor(pid: Pid) -> Survivor {
-    let name = std::fs::read(format!("/proc/{pid}/comm")).unwrap_or_default();
-    let program = String::from_utf8_lossy(&name)
-        .trim_end_matches('\n')
-        .to_owned();
-    Survivor {
-        pid,
-        program,
-        ours_to_kill: sys::send(pid, 0).is_ok(),
     }
 }

@@ -6,7 +6,7 @@ use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use nix::sys::prctl;
-use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signal::{SigSet, SigmaskHow, Signal, sigprocmask};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::timerfd::{ClockId, TimerFd, TimerFlags};
 use nix::unistd::{getpgrp, getpid, setpgid};
@@ -141,7 +141,8 @@ fn earlier_children(front: Pid, own_group: Pid) -> io::Result<Vec<Pid>> {
 }
 
 /// Whether this session has a terminal: then the command stays in our process group, as under env(1).
-fn has_terminal() -> bool {
+#[must_use]
+pub fn has_terminal() -> bool {
     std::fs::File::open("/dev/tty").is_ok()
 }
 
@@ -177,7 +178,10 @@ fn become_guardian(mut guardian: Guardian) -> ! {
     let deaf = IGNORED
         .iter()
         .try_for_each(|signal| sys::set_disposition(*signal, Disposition::Ignore));
-    if prepared.is_err() || renamed.is_err() || deaf.is_err() {
+    // Blocked as well as ignored: the command is born with this mask, so that a stop signal that comes
+    // before it has got its own dispositions back waits for it instead of being lost.
+    let blocked = sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::all()), None);
+    if prepared.is_err() || renamed.is_err() || deaf.is_err() || blocked.is_err() {
         sys::exit_now(1);
     }
     guardian.tree.move_root(getpid().as_raw());

@@ -18,9 +18,10 @@ use nix::unistd::{pipe2, read};
 
 use super::cgroup::Cgroup;
 use super::channel::{Channel, Received};
-use super::execution::{self, Ending, Execution};
+use super::execution::{Ending, Execution};
 use super::message::{Order, Report};
 use super::signals::InheritedSignals;
+use super::sweep;
 use super::sys::{self, Change, Fork, Image, Pid, Reaped};
 use super::tree::Tree;
 use crate::clock::{BootClock, Clock, Instant};
@@ -75,7 +76,10 @@ impl Guardian {
             self.reap();
             self.act_on_time();
             if self.execution.is_over() {
-                // The last copies of a kernel lock end with us.
+                // The front removes it otherwise. The last copies of a kernel lock end with us.
+                if let Some(cgroup) = &self.cgroup {
+                    cgroup.remove();
+                }
                 sys::exit_now(0);
             }
         }
@@ -217,7 +221,7 @@ impl Guardian {
             Fork::Parent(pid) => {
                 // Both sides set the group, whoever comes first: until then a signal to the group
                 // would miss the command, or hit the guardian's.
-                execution::join_group(pid, self.group).ok();
+                sweep::join_group(pid, self.group).ok();
                 Ok((pid, ours))
             }
         }
@@ -225,7 +229,7 @@ impl Guardian {
 
     /// Runs in the new process; returns only the errno of what failed.
     fn become_command(&self, guardian: Pid) -> i32 {
-        let prepared = execution::join_group(0, self.group)
+        let prepared = sweep::join_group(0, self.group)
             .and_then(|()| nix::sys::prctl::set_pdeathsig(nix::sys::signal::Signal::SIGKILL))
             .and_then(|()| self.pass_on_lock());
         if let Err(errno) = prepared {
@@ -320,7 +324,7 @@ impl Guardian {
                 self.tell(Report::StopDue);
             }
             Ending::Kill { freeze } => {
-                let pass = execution::kill_pass(&mut self.tree, self.cgroup.as_ref(), freeze);
+                let pass = sweep::kill_pass(&mut self.tree, self.cgroup.as_ref(), freeze);
                 self.execution.killed(BootClock.now(), pass);
                 self.reap();
             }

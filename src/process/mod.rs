@@ -19,11 +19,14 @@ mod heartbeat;
 pub mod identity;
 mod message;
 mod signals;
+mod survivor;
+mod sweep;
 mod sys;
 mod tree;
 
 pub use alarm::Alarm;
-pub use front::{Front, FrontEvent, Survivor};
-pub use guard::{Containment, Guard, Guarded};
-pub use signals::{Heard, SignalName, die_of, name_of, stop_ourselves};
+pub use front::{Front, FrontEvent};
+pub use guard::{Containment, Guard, Guarded, has_terminal};
+pub use signals::{Heard, JobControl, SignalName, die_of, name_of, stop_ourselves};
+pub use survivor::Survivor;
 pub use sys::{Change, Pid};

@@ -91,6 +91,30 @@ pub struct Heard {
     pub sender: Option<Pid>,
 }
 
+/// What a signal of job control asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum JobControl {
+    /// Stop (TSTP, TTIN, TTOU).
+    Stop,
+    /// Go on.
+    Continue,
+    /// The window has another size.
+    Resize,
+}
+
+impl Heard {
+    /// What it asks for, when it is a signal of job control.
+    #[must_use]
+    pub const fn job_control(&self) -> Option<JobControl> {
+        match self.number {
+            libc::SIGTSTP | libc::SIGTTIN | libc::SIGTTOU => Some(JobControl::Stop),
+            libc::SIGCONT => Some(JobControl::Continue),
+            libc::SIGWINCH => Some(JobControl::Resize),
+            _ => None,
+        }
+    }
+}
+
 /// The signals of this process, as a descriptor to read: no handler ever runs.
 #[derive(Debug)]
 pub(super) struct SignalStream(SignalFd);
@@ -124,12 +148,13 @@ impl SignalStream {
         let Some(info) = self.0.read_signal()? else {
             return Ok(None);
         };
-        // SI_KERNEL (0x80): the terminal's keys, its hang-up and its size; anything else names the
-        // process that sent it.
-        let from_terminal = info.ssi_code == libc::SI_KERNEL;
+        // SI_KERNEL: the terminal's keys, its hang-up and its size, or a timer that ran out; anything
+        // else names the process that sent it. A timer (alarm(2), which survives exec) is ours alone.
+        let from_kernel = info.ssi_code == libc::SI_KERNEL;
+        let from_terminal = from_kernel && info.ssi_signo.cast_signed() != libc::SIGALRM;
         let sender = Pid::try_from(info.ssi_pid)
             .ok()
-            .filter(|pid| *pid > 0 && !from_terminal);
+            .filter(|pid| *pid > 0 && !from_kernel);
         Ok(Some(Heard {
             number: i32::try_from(info.ssi_signo).unwrap_or(0),
             from_terminal,

@@ -149,12 +149,17 @@ impl Tree {
         self.strangers = strangers;
     }
 
-    /// Whether `pid` belongs to the tree now.
-    pub(super) fn contains(&mut self, pid: Pid) -> bool {
-        self.look();
-        self.seen
-            .iter()
-            .any(|process| process.ours && process.pid == pid)
+    /// Whether `pid` belongs to the tree now: follows its parents, which costs a few reads where a look
+    /// at all processes would cost thousands.
+    pub(super) fn contains(&self, pid: Pid) -> bool {
+        let mut at = pid;
+        while let Some(process) = look_at(&self.proc, at) {
+            if process.parent == self.root {
+                return !self.strangers.contains(&at);
+            }
+            at = process.parent;
+        }
+        false
     }
 
     /// Reads `/proc` and marks what descends from the root.
