@@ -24,7 +24,9 @@ compile_error!(
      and open file description locks, which exist nowhere else"
 );
 
+pub mod cli;
 pub mod clock;
+pub mod commands;
 pub mod keeper;
 pub mod lease;
 pub mod process;

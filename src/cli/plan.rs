@@ -1,0 +1,130 @@
+//! From what was typed to what a run needs. Only the store is opened here, last.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+
+use super::args::{LeftoversArg, RecordArg, RunArgs};
+use super::choice::{self, Choice};
+use crate::commands::run::{RunPlan, command_environment};
+use crate::lease::{LeaseName, Promises, Purpose, Timing, TimingOptions};
+use crate::process::identity;
+use crate::supervisor::{Leftovers, Settings, Wait};
+
+/// A plan, and what has to be said before it is carried out.
+#[derive(Debug)]
+pub(super) struct Planned {
+    pub(super) plan: RunPlan,
+    pub(super) choice: Choice,
+}
+
+/// Why nothing can be run, as one line: what happened, why, what to do.
+pub(super) type Refused = String;
+
+/// Checks everything that was typed, and opens the store.
+pub(super) fn run(typed: &RunArgs) -> Result<Planned, Refused> {
+    let lease = LeaseName::from_os(&typed.lease).map_err(|error| {
+        format!("{error}: a name is 1 to 512 bytes of UTF-8 without control characters")
+    })?;
+    let timing = timing(typed)?;
+    let purpose = purpose(typed)?;
+    let choice = choice::choose(&typed.store)?;
+    let store = choice.open()?;
+    refuse_itself(&lease, store.label().as_str())?;
+    suits(&timing, store.promises())?;
+    let holder = identity::holder(typed.record.holder.clone());
+    let environment = command_environment(
+        std::env::vars_os(),
+        &lease,
+        &holder,
+        store.label(),
+        &choice.passed_on,
+    );
+    let plan = RunPlan {
+        settings: settings(typed, timing),
+        min_hold: typed.min_hold.filter(|span| !span.is_zero()),
+        holder,
+        purpose,
+        stop_signal: typed.stop.stop_signal,
+        command: typed.command.clone(),
+        environment,
+        lease,
+        store,
+    };
+    Ok(Planned { plan, choice })
+}
+
+fn timing(typed: &RunArgs) -> Result<Timing, Refused> {
+    let times = &typed.times;
+    let options = TimingOptions {
+        ttl: times.ttl,
+        renew_every: times.renew_every,
+        expiry_grace: times.expiry_grace,
+        max_drift: times.max_drift,
+    };
+    Timing::new(options).map_err(|error| error.to_string())
+}
+
+fn settings(typed: &RunArgs, timing: Timing) -> Settings {
+    Settings {
+        timing,
+        wait: typed.wait.unwrap_or(Wait::No),
+        run_timeout: typed.stop.run_timeout,
+        grace: typed.stop.grace,
+        leftovers: match typed.stop.leftovers {
+            LeftoversArg::Stop => Leftovers::Stop,
+            LeftoversArg::Wait => Leftovers::Wait,
+            LeftoversArg::Leave => Leftovers::Leave,
+        },
+        leftovers_settle: typed.stop.leftovers_settle,
+    }
+}
+
+fn purpose(typed: &RunArgs) -> Result<Purpose, Refused> {
+    let mut meta = BTreeMap::new();
+    for (key, value) in &typed.record.meta {
+        if meta.insert(key.clone(), value.clone()).is_some() {
+            return Err(format!("--meta {key:?} is given twice: give each key once"));
+        }
+    }
+    let text = |word: &OsString| word.to_string_lossy().into_owned();
+    let (program, args) = match typed.record.record {
+        RecordArg::Nothing => (None, None),
+        RecordArg::Program => (typed.command.first().map(text), None),
+        RecordArg::Args => {
+            let args = typed.command.iter().skip(1).map(text).collect();
+            (typed.command.first().map(text), Some(args))
+        }
+    };
+    Ok(Purpose {
+        program,
+        args,
+        note: typed.record.note.clone(),
+        meta,
+    })
+}
+
+/// A command that waits for the lease it runs under would wait for ever.
+fn refuse_itself(lease: &LeaseName, label: &str) -> Result<(), Refused> {
+    let is = |key: &str, value: &str| std::env::var_os(key).is_some_and(|found| found == value);
+    if is("LEASECTL_LEASE", lease.as_str()) && is("LEASECTL_STORE_LABEL", label) {
+        return Err(format!(
+            "this command already runs under lease {:?} of {label}: taking it again would wait for \
+             itself; use another name, or no leasectl, inside",
+            lease.as_str()
+        ));
+    }
+    Ok(())
+}
+
+fn suits(timing: &Timing, promises: Promises) -> Result<(), Refused> {
+    let (shortest, longest) = (promises.shortest_ttl, promises.longest_ttl);
+    if timing.ttl() < shortest || timing.ttl() > longest {
+        return Err(format!(
+            "--ttl {} does not suit this store: it keeps leases from {} to {}",
+            humantime::format_duration(timing.ttl()),
+            humantime::format_duration(shortest),
+            humantime::format_duration(longest)
+        ));
+    }
+    Ok(())
+}

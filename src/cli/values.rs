@@ -1,0 +1,130 @@
+//! Texts of the command line as values. Each parser says what is wrong and what would be right.
+
+use std::time::Duration;
+
+use crate::process::SignalName;
+use crate::supervisor::Wait;
+
+/// A duration with a unit.
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
+    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    if digits {
+        return Err(format!("it needs a unit, such as {text}s or {text}m"));
+    }
+    humantime::parse_duration(text).map_err(|error| match error {
+        humantime::DurationError::NumberOverflow => "it is too large".to_owned(),
+        _ => "it is not a duration; write one as 30s, 5m or 1h30m".to_owned(),
+    })
+}
+
+/// A duration that is longer than nothing.
+pub(super) fn some_duration(text: &str) -> Result<Duration, String> {
+    match duration(text)? {
+        Duration::ZERO => Err("it has to be longer than nothing".to_owned()),
+        span => Ok(span),
+    }
+}
+
+/// `--wait`: a duration or `forever`.
+pub(super) fn wait(text: &str) -> Result<Wait, String> {
+    if text == "forever" {
+        return Ok(Wait::Forever);
+    }
+    duration(text)
+        .map(Wait::For)
+        .map_err(|why| format!("{why}; or write forever"))
+}
+
+/// `--max-drift`: a fraction. Its range is checked with the other time-outs.
+pub(super) fn fraction(text: &str) -> Result<f64, String> {
+    text.parse()
+        .map_err(|_| "it is not a number; write a fraction such as 0.1".to_owned())
+}
+
+/// `--stop-signal`: a signal that a process can act on.
+pub(super) fn stop_signal(text: &str) -> Result<SignalName, String> {
+    match SignalName::parse(text) {
+        Some(signal) if signal.can_stop() => Ok(signal),
+        Some(signal) => Err(format!(
+            "{signal} does not ask a process to end; for SIGKILL at once use --grace 0s"
+        )),
+        None => Err("there is no such signal; write one as TERM, SIGTERM or 15".to_owned()),
+    }
+}
+
+/// `--meta`: `KEY=VALUE`.
+pub(super) fn key_value(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
+        _ => Err("it is not of the form KEY=VALUE".to_owned()),
+    }
+}
+
+/// `--holder`: a label.
+pub(super) fn label(text: &str) -> Result<String, String> {
+    const LONGEST: usize = 255;
+    if text.is_empty() {
+        return Err("it is empty".to_owned());
+    }
+    if text.len() > LONGEST {
+        return Err(format!(
+            "it is {} bytes; the limit is {LONGEST}",
+            text.len()
+        ));
+    }
+    match text.chars().find(|c| c.is_control()) {
+        Some(found) => Err(format!(
+            "it has the control character U+{:04X}",
+            u32::from(found)
+        )),
+        None => Ok(text.to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bare_number_is_an_error_that_says_so() {
+        assert_eq!(
+            duration("30"),
+            Err("it needs a unit, such as 30s or 30m".to_owned())
+        );
+        assert_eq!(
+            duration("0"),
+            Err("it needs a unit, such as 0s or 0m".to_owned())
+        );
+        for bad in ["", "-5", "-5s", "NaN", "1e309", "s", "30x", "1.5.2s"] {
+            assert!(duration(bad).unwrap_err().contains("30s, 5m"), "{bad}");
+        }
+        assert_eq!(
+            duration("18446744073709551616s"),
+            Err("it is too large".to_owned())
+        );
+        assert_eq!(duration("1h30m"), Ok(Duration::from_secs(5_400)));
+        assert_eq!(duration("250ms"), Ok(Duration::from_millis(250)));
+        assert!(some_duration("0s").is_err());
+    }
+
+    #[test]
+    fn waiting_can_be_for_ever() {
+        assert_eq!(wait("forever"), Ok(Wait::Forever));
+        assert_eq!(wait("0s"), Ok(Wait::For(Duration::ZERO)));
+        assert!(wait("10").unwrap_err().ends_with("or write forever"));
+    }
+
+    #[test]
+    fn only_signals_that_stop_can_stop() {
+        assert!(stop_signal("INT").is_ok());
+        assert!(stop_signal("KILL").unwrap_err().contains("--grace 0s"));
+        assert!(stop_signal("TREM").unwrap_err().contains("no such signal"));
+    }
+
+    #[test]
+    fn labels_and_pairs() {
+        assert_eq!(key_value("a=b=c"), Ok(("a".to_owned(), "b=c".to_owned())));
+        assert!(key_value("=b").is_err() && key_value("a").is_err());
+        assert!(label("web\u{1b}").is_err() && label("").is_err() && label("web3").is_ok());
+    }
+}

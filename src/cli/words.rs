@@ -1,0 +1,70 @@
+//! Texts that leasectl did not write itself, made safe to print.
+
+use std::error::Error;
+use std::fmt::Write;
+
+/// Foreign text for a terminal: control characters, and the ones that turn the direction of writing,
+/// are shown instead of obeyed.
+pub(super) fn printable(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for letter in text.chars() {
+        if letter.is_control() || is_invisible(letter) {
+            // Writing to a String cannot fail.
+            write!(safe, "\\u{{{:x}}}", u32::from(letter)).ok();
+        } else {
+            safe.push(letter);
+        }
+    }
+    safe
+}
+
+const fn is_invisible(letter: char) -> bool {
+    matches!(letter,
+        '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+}
+
+/// An error and what it came from, in one line.
+pub(super) fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(next) = cause {
+        write!(text, ": {next}").ok();
+        cause = next.source();
+    }
+    printable(&text)
+}
+
+/// The kernel's word without its number.
+pub(super) fn os_error(error: &std::io::Error) -> String {
+    match error.raw_os_error() {
+        Some(number) => nix::errno::Errno::from_raw(number).desc().to_lowercase(),
+        None => error.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn foreign_text_cannot_act_on_a_terminal() {
+        assert_eq!(
+            printable("a\u{1b}[2Jb\n\u{9b}c\u{202e}d"),
+            r"a\u{1b}[2Jb\u{a}\u{9b}c\u{202e}d"
+        );
+        assert_eq!(printable("grün 🙂"), "grün 🙂");
+    }
+
+    #[test]
+    fn a_chain_is_one_line() {
+        let inner = std::io::Error::other("inner\nline");
+        #[derive(Debug, thiserror::Error)]
+        #[error("outer")]
+        struct Outer(#[source] std::io::Error);
+        assert_eq!(chain(&Outer(inner)), r"outer: inner\u{a}line");
+        assert_eq!(
+            os_error(&std::io::Error::from_raw_os_error(2)),
+            "no such file or directory"
+        );
+    }
+}

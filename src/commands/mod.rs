@@ -1,0 +1,3 @@
+//! The verbs: one room each, and the only place where stores, supervisor, keeper and processes meet.
+
+pub mod run;

@@ -1,0 +1,278 @@
+//! The loop: wait for one thing, tell the supervisor, perform what it orders.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::news::{Listener, News};
+use super::plan::RunPlan;
+use super::requests::{self, Request};
+use crate::clock::{BootClock, Clock, Instant};
+use crate::keeper::Keeper;
+use crate::lease::{Claim, Hold, Observation, OwnerId, Place, RefusedWhy, StoreError};
+use crate::process::{
+    Alarm, Change, Front, FrontEvent, Guard, Heard, JobControl, has_terminal, stop_ourselves,
+};
+use crate::supervisor::{CommandEnd, Event, Outcome, Phase, Supervisor};
+
+/// How a run ended, with what is known of it.
+#[derive(Debug)]
+pub struct Ended {
+    /// How.
+    pub outcome: Outcome,
+    /// How the command's main process ended, when it did.
+    pub command: Option<CommandEnd>,
+    /// Whether a command was started at all.
+    pub started: bool,
+    /// Who had the lease, when that was the reason.
+    pub refused_by: Option<Observation>,
+    /// The store's last error, when that was the reason.
+    pub error: Option<StoreError>,
+}
+
+/// Everything a run holds on to between two turns.
+pub(super) struct Driver<'a> {
+    pub(super) plan: &'a RunPlan,
+    pub(super) listener: &'a mut dyn Listener,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) keeper: Keeper,
+    pub(super) supervisor: Supervisor,
+    pub(super) front: Front,
+    pub(super) claim: Claim,
+    pub(super) hold: Option<Hold>,
+    pub(super) place: Place,
+    pub(super) request: Option<Request>,
+    pub(super) refused_by: Option<Observation>,
+    pub(super) refused_why: Option<RefusedWhy>,
+    pub(super) last_error: Option<StoreError>,
+    pub(super) release_error: Option<StoreError>,
+    pub(super) renewals: u64,
+    pub(super) began: Instant,
+    pub(super) started_at: Option<Instant>,
+    pub(super) ended_at: Option<Instant>,
+    /// When the guardian has had its chance to empty the tree.
+    pub(super) guardian_until: Instant,
+    pub(super) paused: bool,
+    /// The store said that the hold is over.
+    pub(super) lost: bool,
+    pub(super) finished: Option<Outcome>,
+}
+
+/// Runs the plan to its end. Call while this process has one thread: the guardian is forked here,
+/// and the runtime is started only afterwards.
+///
+/// # Errors
+/// The kernel's: no process, descriptor or memory to be had. Nothing was run then, or the guardian
+/// is stopping it.
+pub fn run(plan: &RunPlan, listener: &mut dyn Listener) -> io::Result<Ended> {
+    let guard = Guard::fork(&plan.guarded())?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(async {
+        let mut driver = Driver::new(plan, listener, Front::new(guard)?)?;
+        let outcome = driver.drive().await?;
+        let Driver {
+            supervisor,
+            front,
+            started_at,
+            refused_by,
+            last_error,
+            ..
+        } = driver;
+        if outcome == Outcome::NotShownDead {
+            // The guardian goes on killing what is left, and keeps a kernel lock meanwhile.
+            front.leave_to_guardian();
+        } else {
+            front.close();
+        }
+        Ok(Ended {
+            outcome,
+            command: supervisor.command_end(),
+            started: started_at.is_some(),
+            refused_by,
+            error: last_error,
+        })
+    })
+}
+
+impl<'a> Driver<'a> {
+    fn new(plan: &'a RunPlan, listener: &'a mut dyn Listener, front: Front) -> io::Result<Self> {
+        let clock: Arc<dyn Clock> = Arc::new(BootClock);
+        let began = clock.now();
+        let claim = Claim {
+            name: plan.lease.clone(),
+            owner: OwnerId::fresh().map_err(io::Error::from)?,
+            ttl: plan.settings.timing.ttl(),
+            min_hold: plan.min_hold,
+            holder: plan.holder.clone(),
+            purpose: plan.purpose.clone(),
+            unanswered: false,
+        };
+        let attempt = plan.settings.timing.attempt();
+        Ok(Self {
+            keeper: Keeper::new(Arc::clone(&plan.store), Arc::clone(&clock), attempt),
+            supervisor: Supervisor::new(plan.settings, began),
+            plan,
+            listener,
+            clock,
+            front,
+            claim,
+            hold: None,
+            place: Place::default(),
+            request: None,
+            refused_by: None,
+            refused_why: None,
+            last_error: None,
+            release_error: None,
+            renewals: 0,
+            began,
+            started_at: None,
+            ended_at: None,
+            guardian_until: Instant::NEVER,
+            paused: false,
+            lost: false,
+            finished: None,
+        })
+    }
+
+    async fn drive(&mut self) -> io::Result<Outcome> {
+        let alarm = Alarm::new()?;
+        self.tell(Event::Begin).await;
+        loop {
+            if let Some(outcome) = self.finished {
+                return Ok(outcome);
+            }
+            let wake = self.supervisor.wake_at().min(self.guardian_until);
+            // What the guardian and the signals say comes first: it has already happened.
+            tokio::select! {
+                biased;
+                event = self.front.next() => self.hear_front(event?).await,
+                answer = requests::answer(&mut self.request) => {
+                    let event = self.understand(answer);
+                    self.tell(event).await;
+                }
+                rung = alarm.ring(wake) => {
+                    rung?;
+                    self.check_guardian();
+                    self.tell(Event::Tick).await;
+                }
+            }
+        }
+    }
+
+    /// Tells the supervisor what happened and performs what it orders.
+    async fn tell(&mut self, event: Event) {
+        let actions = self.supervisor.step(self.clock.now(), event);
+        for action in actions {
+            self.perform(action).await;
+        }
+    }
+
+    /// A guardian that has not emptied the tree in time does not do its work: stopped, perhaps.
+    fn check_guardian(&mut self) {
+        if self.clock.now() >= self.guardian_until {
+            self.guardian_until = Instant::NEVER;
+            self.front.dismiss_guardian();
+        }
+    }
+
+    async fn hear_front(&mut self, event: FrontEvent) {
+        let event = match event {
+            FrontEvent::Started { pid, containment } => {
+                self.started_at = Some(self.clock.now());
+                self.listener.hear(&News::Started { pid, containment });
+                Event::CommandStarted {
+                    pid: pid.unsigned_abs(),
+                }
+            }
+            FrontEvent::NotStarted(errno) => Event::CommandNotStarted { errno },
+            FrontEvent::Command(change) => match self.command_changed(change) {
+                Some(end) => Event::CommandExited(end),
+                None => return,
+            },
+            FrontEvent::StopDue => Event::StopDue,
+            FrontEvent::Empty => {
+                self.guardian_until = Instant::NEVER;
+                Event::TreeEmpty
+            }
+            FrontEvent::GuardianLost => {
+                self.guardian_until = Instant::NEVER;
+                self.listener.hear(&News::GuardianLost);
+                Event::GuardianLost
+            }
+            FrontEvent::Signal(heard) => match self.hear_signal(heard) {
+                Some(event) => event,
+                None => return,
+            },
+        };
+        self.tell(event).await;
+    }
+
+    fn command_changed(&mut self, change: Change) -> Option<CommandEnd> {
+        let end = match change {
+            Change::Exited(code) => CommandEnd::Exited(code),
+            Change::Killed(signal) => CommandEnd::Killed(signal),
+            Change::Continued => {
+                self.paused = false;
+                return None;
+            }
+            Change::Stopped(_) => {
+                self.pause();
+                return None;
+            }
+        };
+        self.ended_at = Some(self.clock.now());
+        Some(end)
+    }
+
+    /// The command was stopped from the terminal: so are we, or the shell would not know. Lease time
+    /// goes on; the guardian, which nothing stops, kills when it has run out.
+    fn pause(&mut self) {
+        self.paused = true;
+        if !has_terminal() {
+            return;
+        }
+        let left = self.supervisor.tenure().map(|tenure| tenure.stop());
+        let kill_in = left.filter(|stop| *stop != Instant::NEVER);
+        let kill_in = kill_in.map(|stop| stop.since(self.clock.now()));
+        self.listener.hear(&News::Paused { kill_in });
+        stop_ourselves();
+    }
+
+    /// Job control is done here; everything else is the supervisor's.
+    fn hear_signal(&mut self, heard: Heard) -> Option<Event> {
+        let runs = self.started_at.is_some() && self.supervisor.phase() != Phase::Done;
+        match heard.job_control() {
+            None => Some(Event::Signal {
+                number: heard.number,
+                from_terminal: heard.from_terminal,
+            }),
+            Some(JobControl::Continue) => {
+                if self.paused {
+                    self.front.forward(heard.number);
+                }
+                None
+            }
+            Some(JobControl::Stop) if !runs => {
+                stop_ourselves();
+                None
+            }
+            // What the terminal sent, the command has got too.
+            Some(JobControl::Stop | JobControl::Resize) => {
+                if runs && !heard.from_terminal {
+                    self.front.forward(heard.number);
+                }
+                None
+            }
+        }
+    }
+
+    /// So long until the stop signal.
+    pub(super) fn until_stop(&self) -> Duration {
+        let now = self.clock.now();
+        self.supervisor
+            .tenure()
+            .map_or(Duration::ZERO, |tenure| tenure.stop().since(now))
+    }
+}

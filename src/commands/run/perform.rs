@@ -1,0 +1,160 @@
+//! What each order of the supervisor means in the world.
+
+use super::driver::Driver;
+use super::news::News;
+use super::requests;
+use crate::clock::Instant;
+use crate::lease::{Ending, Place};
+use crate::process::name_of;
+use crate::supervisor::{Action, CommandEnd, Deadline, Note, Outcome, StopWhy};
+
+impl Driver<'_> {
+    pub(super) async fn perform(&mut self, action: Action) {
+        match action {
+            Action::Acquire => {
+                self.request = Some(requests::acquire(self.keeper.clone(), self.claim.clone()));
+            }
+            Action::Wait { at_most } => self.wait(at_most),
+            Action::Withdraw => self.withdraw().await,
+            Action::Arm(deadline) => self.arm(deadline),
+            Action::Start => {
+                if let Some(hold) = &self.hold {
+                    self.front.go(hold.token.get());
+                }
+            }
+            Action::Renew => {
+                if let Some(hold) = self.hold.clone() {
+                    self.request = Some(requests::renew(self.keeper.clone(), hold));
+                }
+            }
+            Action::Forward(number) => self.front.forward(number),
+            Action::Stop { why, grace } => self.stop(why, grace),
+            Action::Kill => self.kill(),
+            Action::NameLeftovers => {
+                let left = self.front.survivors();
+                self.listener.hear(&News::Leftovers(&left));
+            }
+            Action::NameSurvivors => {
+                let left = self.front.survivors();
+                self.listener.hear(&News::Survivors(&left));
+            }
+            Action::LetGo => {
+                self.guardian_until = Instant::NEVER;
+                self.front.let_go();
+            }
+            Action::Release(outcome) => self.release(outcome),
+            Action::Note(note) => self.note(note),
+            Action::Finish(outcome) => self.finished = Some(outcome),
+        }
+    }
+
+    fn wait(&mut self, at_most: Option<std::time::Duration>) {
+        if let Some((why, by)) = self.refused_why.zip(self.refused_by.as_ref()) {
+            self.listener.hear(&News::Waiting { why, by });
+        }
+        let place = std::mem::take(&mut self.place);
+        let keeper = self.keeper.clone();
+        self.request = Some(requests::wait(keeper, self.claim.clone(), place, at_most));
+    }
+
+    /// Frees what the store may believe we have. Its failure changes nothing: the store's own expiry
+    /// does the same, later.
+    async fn withdraw(&mut self) {
+        self.request = None;
+        self.place = Place::default();
+        if let Err(error) = self.keeper.withdraw(&self.claim).await {
+            self.last_error.get_or_insert(error);
+        }
+    }
+
+    fn arm(&mut self, deadline: Deadline) {
+        let lock = self.hold.as_ref().and_then(|hold| hold.lock.as_deref());
+        self.front.arm(deadline.stop, deadline.kill, lock);
+        // A quarter of the margin after the lease's kill instant the tree is gone, or the guardian is
+        // stuck.
+        let kill = self
+            .supervisor
+            .tenure()
+            .map_or(deadline.kill, |tenure| tenure.kill());
+        self.guardian_until = kill + self.plan.settings.timing.margin() / 4;
+        if self.started_at.is_some() {
+            let remaining = deadline.kill.since(self.clock.now());
+            self.listener.hear(&News::Renewed { remaining });
+        }
+    }
+
+    fn stop(&mut self, why: StopWhy, grace: std::time::Duration) {
+        let now = self.clock.now();
+        let left = self
+            .supervisor
+            .tenure()
+            .map_or(grace, |tenure| tenure.kill().since(now));
+        self.listener.hear(&News::Stopping {
+            why,
+            kill_in: grace.min(left),
+        });
+        self.front.stop(grace);
+    }
+
+    fn kill(&mut self) {
+        self.listener.hear(&News::Killing);
+        if self.lost {
+            // Another may already run: a guardian that is stuck costs us its chance at once.
+            let limit = self.clock.now() + self.plan.settings.timing.margin() / 4;
+            self.guardian_until = self.guardian_until.min(limit);
+        }
+        self.front.kill();
+    }
+
+    fn release(&mut self, outcome: Outcome) {
+        let Some(hold) = self.hold.clone() else {
+            return;
+        };
+        let ending = self.ending(outcome);
+        self.request = Some(requests::release(self.keeper.clone(), hold, ending));
+    }
+
+    fn ending(&self, outcome: Outcome) -> Ending {
+        let (exit_code, signal) = match self.supervisor.command_end() {
+            Some(CommandEnd::Exited(code)) => (Some(code), None),
+            Some(CommandEnd::Killed(number)) => (None, Some(name_of(number))),
+            None => (None, None),
+        };
+        let ended_at = self.ended_at.unwrap_or_else(|| self.clock.now());
+        Ending {
+            outcome: outcome.word(),
+            exit_code,
+            signal,
+            ran: self.started_at.map(|started| ended_at.since(started)),
+            renewals: self.renewals,
+            by: None,
+            reason: None,
+        }
+    }
+
+    fn note(&mut self, note: Note) {
+        let error = self.last_error.as_ref();
+        let news = match note {
+            Note::StoreSilent => News::StoreSilent { error },
+            Note::TooLate => News::TooLate,
+            Note::Doubt { stop } => News::Doubt {
+                remaining: stop.since(self.clock.now()),
+            },
+            Note::DoubtEnded => News::DoubtEnded,
+            Note::Lost(why) => News::Lost(why),
+            Note::StoppedByGuardian => {
+                let kill_in = self.plan.settings.timing.expiry_grace();
+                News::Stopping {
+                    why: StopWhy::NotRenewed,
+                    kill_in,
+                }
+            }
+            Note::SecondSignalGivesUp => News::SecondSignalGivesUp,
+            Note::GaveUp => News::GaveUp,
+            Note::ReleaseUncertain => News::ReleaseUncertain {
+                error: self.release_error.as_ref(),
+            },
+        };
+        self.listener.hear(&news);
+    }
+}

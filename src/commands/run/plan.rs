@@ -1,0 +1,43 @@
+//! What a run needs, checked and ready.
+
+use std::ffi::OsString;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::lease::{Holder, LeaseName, LeaseStore, Purpose};
+use crate::process::{Guarded, SignalName};
+use crate::supervisor::Settings;
+
+/// Everything `leasectl run` was asked for. Nothing in it has been opened but the store.
+#[derive(Debug)]
+pub struct RunPlan {
+    /// The lease.
+    pub lease: LeaseName,
+    /// The store that keeps it.
+    pub store: Arc<dyn LeaseStore>,
+    /// Times and policies.
+    pub settings: Settings,
+    /// Others are kept out this long from the acquisition on.
+    pub min_hold: Option<Duration>,
+    /// Labels of this process, for the record.
+    pub holder: Holder,
+    /// What the record tells of the command.
+    pub purpose: Purpose,
+    /// How leasectl stops the command.
+    pub stop_signal: SignalName,
+    /// The program and its arguments.
+    pub command: Vec<OsString>,
+    /// Its environment, but for the token.
+    pub environment: Vec<(OsString, OsString)>,
+}
+
+impl RunPlan {
+    pub(super) fn guarded(&self) -> Guarded {
+        Guarded {
+            command: self.command.clone(),
+            environment: self.environment.clone(),
+            stop_signal: self.stop_signal,
+            expiry_grace: self.settings.timing.expiry_grace(),
+        }
+    }
+}

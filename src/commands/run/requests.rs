@@ -1,0 +1,172 @@
+//! Requests to the store while everything else goes on, and what their answers mean to the
+//! supervisor.
+
+use std::pin::Pin;
+
+use super::driver::Driver;
+use super::news::News;
+use crate::clock::Instant;
+use crate::keeper::Keeper;
+use crate::lease::{Attempt, Claim, Ending, Hold, Place, Refusal, Release, Renewal, StoreError};
+use crate::supervisor::{Event, Fatal};
+
+/// A request on its way. There is never more than one.
+pub(super) type Request = Pin<Box<dyn Future<Output = Answer>>>;
+
+/// What came back.
+#[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "one at a time, and it is moved once"
+)]
+pub(super) enum Answer {
+    Acquired(Result<(Instant, Attempt), StoreError>),
+    Waited(Place, Result<(), StoreError>),
+    Renewed(Result<(Instant, Renewal), StoreError>),
+    Released(Result<Release, StoreError>),
+}
+
+pub(super) fn acquire(keeper: Keeper, claim: Claim) -> Request {
+    Box::pin(async move { Answer::Acquired(keeper.acquire(&claim).await) })
+}
+
+pub(super) fn wait(
+    keeper: Keeper,
+    claim: Claim,
+    mut place: Place,
+    at_most: Option<std::time::Duration>,
+) -> Request {
+    Box::pin(async move {
+        let answer = keeper.wait(&claim, &mut place, at_most).await;
+        Answer::Waited(place, answer)
+    })
+}
+
+pub(super) fn renew(keeper: Keeper, hold: Hold) -> Request {
+    Box::pin(async move { Answer::Renewed(keeper.renew(&hold).await) })
+}
+
+pub(super) fn release(keeper: Keeper, hold: Hold, ending: Ending) -> Request {
+    Box::pin(async move { Answer::Released(keeper.release(&hold, &ending).await) })
+}
+
+/// Waits for the answer of the request on its way; for ever when there is none.
+pub(super) async fn answer(request: &mut Option<Request>) -> Answer {
+    match request {
+        Some(on_its_way) => {
+            let answer = on_its_way.await;
+            *request = None;
+            answer
+        }
+        None => std::future::pending().await,
+    }
+}
+
+impl Driver<'_> {
+    /// Turns an answer into the supervisor's words, and keeps what only we can keep: the hold, the
+    /// place in the queue, the last error.
+    pub(super) fn understand(&mut self, answer: Answer) -> Event {
+        match answer {
+            Answer::Acquired(Ok((asked_at, Attempt::Granted(hold)))) => {
+                let ttl = hold.ttl;
+                self.granted(hold);
+                Event::Granted { asked_at, ttl }
+            }
+            Answer::Acquired(Ok((_, Attempt::Refused(refusal)))) => self.refused(refusal),
+            Answer::Acquired(Err(error)) => {
+                self.claim.unanswered |= error.may_have_happened();
+                self.failed(error)
+            }
+            Answer::Waited(place, Ok(())) => {
+                self.place = place;
+                Event::LookAgain
+            }
+            Answer::Waited(place, Err(error)) => {
+                self.place = place;
+                self.failed(error)
+            }
+            Answer::Renewed(Ok((asked_at, Renewal::Extended))) => {
+                self.renewals += 1;
+                Event::Renewed { asked_at }
+            }
+            Answer::Renewed(Ok((_, Renewal::Lost(why)))) => {
+                self.lost = true;
+                Event::RenewalLost(why)
+            }
+            Answer::Renewed(Err(error)) => {
+                let remaining = self.until_stop();
+                self.listener.hear(&News::RenewFailed {
+                    error: &error,
+                    remaining,
+                });
+                self.last_error = Some(error);
+                Event::RenewalUnanswered
+            }
+            Answer::Released(Ok(Release::Released | Release::AlreadyOver)) => {
+                self.listener.hear(&News::Released);
+                Event::Released { certain: true }
+            }
+            Answer::Released(Err(error)) => {
+                self.release_error = Some(error);
+                Event::Released { certain: false }
+            }
+        }
+    }
+
+    fn granted(&mut self, hold: Hold) {
+        self.listener.hear(&News::Acquired {
+            lease: &self.plan.lease,
+            store: self.plan.store.label(),
+            token: hold.token,
+            waited: self.clock.now().since(self.began),
+        });
+        self.hold = Some(hold);
+    }
+
+    fn refused(&mut self, refusal: Refusal) -> Event {
+        let Refusal {
+            why,
+            by,
+            look_again,
+            place,
+        } = refusal;
+        self.place = place;
+        self.refused_by = Some(by);
+        self.refused_why = Some(why);
+        Event::Refused { why, look_again }
+    }
+
+    fn failed(&mut self, error: StoreError) -> Event {
+        let event = match &error {
+            StoreError::Unreachable { effect, .. } => Event::AttemptUnanswered {
+                effect: *effect,
+                spread: spread(),
+            },
+            StoreError::Denied { .. } => Event::AttemptFailed(Fatal::Denied),
+            StoreError::Misconfigured { .. } => Event::AttemptFailed(Fatal::Misconfigured),
+            StoreError::Garbled { .. } => Event::AttemptFailed(Fatal::Garbled),
+        };
+        self.last_error = Some(error);
+        event
+    }
+}
+
+/// A random factor of plus or minus 20 %, so that a fleet does not knock in step.
+fn spread() -> f64 {
+    let mut byte = [128];
+    // Without randomness the middle will do: only politeness depends on it.
+    getrandom::fill(&mut byte).ok();
+    0.8 + f64::from(byte[0]) / 255.0 * 0.4
+}
+
+#[cfg(test)]
+mod tests {
+    use super::spread;
+
+    #[test]
+    fn the_spread_is_a_fifth_either_way() {
+        for _ in 0..1_000 {
+            assert!((0.8..=1.2).contains(&spread()));
+        }
+    }
+}
