@@ -103,14 +103,16 @@ impl Listener for Printer {
                 );
                 self.say(Level::Verbose, &text);
             }
-            News::RenewFailed { error, remaining } => self.say(
-                Level::Normal,
-                &format!(
-                    "{}; the command is stopped in {} unless a renewal is answered",
-                    because(Some(error)),
-                    span(*remaining)
-                ),
-            ),
+            News::RenewFailed { error, remaining } => {
+                let until = remaining.map_or_else(
+                    || "trying again".to_owned(),
+                    |left| {
+                        let left = span(left);
+                        format!("the command is stopped in {left} unless a renewal is answered")
+                    },
+                );
+                self.say(Level::Normal, &format!("{}; {until}", because(Some(error))));
+            }
             News::Doubt { .. } => {}
             News::DoubtEnded => {
                 self.say(Level::Normal, "the store answers again; the lease is ours")

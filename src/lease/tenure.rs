@@ -52,10 +52,12 @@ impl Tenure {
         self.at(self.timing.stop_after())
     }
 
-    /// When the next renewal is due, while all is well; never for a hold without a deadline.
+    /// When the next renewal is due, while all is well. A hold that ends with its process is renewed
+    /// too: no deadline moves, but its store may find out that it is a hold no longer, because
+    /// somebody removed the lock file (P9).
     #[must_use]
     pub fn renew(&self) -> Instant {
-        self.at(self.timing.renew_every())
+        self.asked_at + self.timing.renew_every()
     }
 
     /// Whether there is room for one attempt before the command would have to stop again (P4).
@@ -113,7 +115,11 @@ mod tests {
     fn a_hold_that_ends_with_its_process_has_no_deadline() {
         let tenure = tenure(None);
         assert_eq!(tenure.dead(), Instant::NEVER);
-        assert_eq!(tenure.renew(), Instant::NEVER);
+        assert_eq!(
+            tenure.renew(),
+            Instant::from_nanos(7_000_000_000),
+            "and is looked after"
+        );
         assert!(tenure.may_start(Instant::from_nanos(u64::MAX / 2)));
     }
 }

@@ -233,9 +233,7 @@ impl<'a> Driver<'a> {
         if !has_terminal() {
             return;
         }
-        let left = self.supervisor.tenure().map(|tenure| tenure.stop());
-        let kill_in = left.filter(|stop| *stop != Instant::NEVER);
-        let kill_in = kill_in.map(|stop| stop.since(self.clock.now()));
+        let kill_in = self.until_stop();
         self.listener.hear(&News::Paused { kill_in });
         stop_ourselves();
     }
@@ -268,11 +266,10 @@ impl<'a> Driver<'a> {
         }
     }
 
-    /// So long until the stop signal.
-    pub(super) fn until_stop(&self) -> Duration {
-        let now = self.clock.now();
-        self.supervisor
-            .tenure()
-            .map_or(Duration::ZERO, |tenure| tenure.stop().since(now))
+    /// So long until the stop signal; `None` for a hold that ends with its process.
+    pub(super) fn until_stop(&self) -> Option<Duration> {
+        let stop = self.supervisor.tenure().map(|tenure| tenure.stop());
+        stop.filter(|stop| *stop != Instant::NEVER)
+            .map(|stop| stop.since(self.clock.now()))
     }
 }

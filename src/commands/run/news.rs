@@ -38,10 +38,10 @@ pub enum News<'a> {
     Started { pid: i32, containment: Containment },
     /// A renewal was answered.
     Renewed { remaining: Duration },
-    /// A renewal went unanswered.
+    /// A renewal went unanswered: so long until the stop signal, `None` for ever.
     RenewFailed {
         error: &'a StoreError,
-        remaining: Duration,
+        remaining: Option<Duration>,
     },
     /// From here on it is doubtful whether the lease can be kept: so long until the stop signal.
     Doubt { remaining: Duration },

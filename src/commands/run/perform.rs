@@ -68,7 +68,13 @@ impl Driver<'_> {
     }
 
     fn arm(&mut self, deadline: Deadline) {
-        let lock = self.hold.as_ref().and_then(|hold| hold.lock.as_deref());
+        // The tree carries the lock from its birth on: the guardian needs it once.
+        let unborn = self.started_at.is_none();
+        let lock = self
+            .hold
+            .as_ref()
+            .and_then(|hold| hold.lock.as_deref())
+            .filter(|_| unborn);
         self.front.arm(deadline.stop, deadline.kill, lock);
         // A quarter of the margin after the lease's kill instant the tree is gone, or the guardian is
         // stuck.
@@ -77,7 +83,7 @@ impl Driver<'_> {
             .tenure()
             .map_or(deadline.kill, |tenure| tenure.kill());
         self.guardian_until = kill + self.plan.settings.timing.margin() / 4;
-        if self.started_at.is_some() {
+        if !unborn && deadline.kill != Instant::NEVER {
             let remaining = deadline.kill.since(self.clock.now());
             self.listener.hear(&News::Renewed { remaining });
         }

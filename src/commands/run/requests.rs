@@ -156,7 +156,7 @@ fn spread() -> f64 {
     let mut byte = [128];
     // Without randomness the middle will do: only politeness depends on it.
     getrandom::fill(&mut byte).ok();
-    0.8 + f64::from(byte[0]) / 255.0 * 0.4
+    0.8 + f64::from(byte[0]) / 256.0 * 0.4
 }
 
 #[cfg(test)]

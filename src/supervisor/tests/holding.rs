@@ -233,11 +233,18 @@ fn a_command_that_could_not_start_gives_the_lease_back() {
 }
 
 #[test]
-fn a_hold_without_an_end_is_never_renewed_and_never_runs_out() {
+fn a_hold_without_an_end_is_looked_after_and_never_runs_out() {
     let mut rig = Rig::holding_without_end(settings());
-    assert_eq!(rig.0.wake_at(), Instant::NEVER);
-    assert_eq!(rig.step(1e9, Event::Tick), []);
-    assert_eq!(rig.step(1e9, Event::CommandExited(OK)), []);
+    assert_eq!(rig.step(1e9, Event::Tick), [Action::Renew]);
+    let doubt = Note::Doubt {
+        stop: Instant::NEVER,
+    };
+    assert_eq!(
+        rig.step(1e9, Event::RenewalUnanswered),
+        [Action::Note(doubt)]
+    );
+    assert_eq!(rig.step(2e9, Event::Tick), [Action::Renew]);
+    assert_eq!(rig.step(2e9, Event::CommandExited(OK)), []);
     assert_eq!(rig.phase(), Phase::Settling);
 }
 

@@ -87,7 +87,7 @@ fn arming_counts_from_asking(world: &mut World<'_>, event: Event, deadline: Dead
 fn renewing_is_patient(world: &World<'_>) {
     let ledger = &world.ledger;
     assert!(ledger.renewing.is_none(), "two renewals in flight");
-    assert!(ledger.starts > 0 && !ledger.lost && ledger.releases == 0 && !ledger.endless);
+    assert!(ledger.starts > 0 && !ledger.lost && ledger.releases == 0);
     if let Some(last) = ledger.last_renewal {
         assert!(
             world.now.since(last) >= world.settings.timing.attempt(),
