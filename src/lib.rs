@@ -11,8 +11,8 @@
 //! | 5 | `commands/` | one verb, one file; the only place where the parts meet |
 //! | 4 | `registry.rs` | URL scheme to opened store; the only file that names every store |
 //! | 3 | `store/<kind>/` | one folder per store; stores never import each other |
-//! | 2 | `supervisor/`, `keeper.rs`, `process/`, `store/{url,options}.rs` | mutually blind |
-//! | 1 | `lease/` | names, claims, holds, tenure, tokens, records, errors, the trait |
+//! | 2 | `supervisor/`, `keeper.rs`, `process/`, `store/url.rs` | mutually blind |
+//! | 1 | `lease/`, `store/options.rs` | names, claims, holds, tenure, tokens, records, errors, the trait |
 //! | 0 | `clock.rs`, `secret.rs` | |
 
 #[cfg(not(all(

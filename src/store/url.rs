@@ -5,8 +5,8 @@
 
 use std::fmt;
 
-use super::options::{DidYouMean, Options};
 use crate::secret::Secret;
+pub use crate::store::options::{Options, UrlError};
 
 /// Options whose values are credentials on the stores that have them.
 const SECRET_OPTIONS: [&str; 5] = ["password", "secret", "sig", "token", "key"];
@@ -25,42 +25,6 @@ struct Authority {
     user: Option<String>,
     password: Option<Secret>,
     host: String,
-}
-
-/// Why a text is not a store URL, or has an option that the store does not know. Never repeats a
-/// part in which a password could stand.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum UrlError {
-    /// Nothing before a colon.
-    #[error("the store URL has no scheme; write for example file:///var/lib/leasectl")]
-    NoScheme,
-    /// A control character, as it is or percent-encoded.
-    #[error("the store URL has the control character U+{0:04X}; remove it")]
-    Control(u32),
-    /// `%` without two hexadecimal digits, or bytes that are not UTF-8.
-    #[error("the store URL has a `%` that encodes no text; write `%` itself as %25")]
-    BadEscape,
-    /// `#` starts a fragment, which no store has.
-    #[error("the store URL has a `#`, which means nothing here; write it as %23")]
-    Fragment,
-    /// `redis://user:pa/ss@host`: the password would be taken for a port and be printed.
-    #[error("the store URL has a `/` before the `@`; write `/` in a password as %2F")]
-    SlashInPassword,
-    /// An option that nobody asked for.
-    #[error("unknown option {0:?} in the store URL{hint}", hint = DidYouMean(.1))]
-    UnknownOption(String, Option<String>),
-    /// The same option twice.
-    #[error("option {0:?} is given twice in the store URL; write it once")]
-    Twice(String),
-    /// A switch with a value.
-    #[error("option {0:?} in the store URL takes no value; write only its name")]
-    TakesNoValue(String),
-    /// An option whose value is missing or of the wrong kind.
-    #[error("option {0:?} in the store URL needs {1}")]
-    NeedsValue(String, &'static str),
-    /// What the scheme's store says about host or path.
-    #[error("{0}")]
-    Unfit(String),
 }
 
 impl StoreUrl {
@@ -354,5 +318,26 @@ mod tests {
             StoreUrl::parse("file:///a#b").unwrap_err(),
             UrlError::Fragment
         );
+    }
+
+    #[test]
+    fn what_is_left_or_doubled_is_an_error() {
+        let mut options = parse("x:?tmieout=1").options();
+        assert!(options.take_param("timeout").unwrap().is_none());
+        assert_eq!(
+            options.finish().unwrap_err().to_string(),
+            r#"unknown option "tmieout" in the store URL; did you mean "timeout"?"#
+        );
+        let mut options = parse("x:?n=1&n=2").options();
+        assert_eq!(
+            options.take_number("n").unwrap_err(),
+            UrlError::Twice("n".into())
+        );
+        let mut options = parse("x:?n=canary&shared=yes&m").options();
+        let error = options.take_number("n").unwrap_err().to_string();
+        assert_eq!(error, r#"option "n" in the store URL needs a whole number"#);
+        assert!(options.take_switch("shared").is_err());
+        assert!(options.take_param("m").is_err());
+        options.finish().unwrap();
     }
 }
