@@ -14,10 +14,28 @@ use leasectl::lease::{
     Attempt, Claim, FencingToken, LeaseState, LeaseStore, LostWhy, Release, Renewal,
 };
 use leasectl::store::file::{Config, FileStore, Origin};
+use libtest_mimic::Trial;
 use nix::sys::stat::Mode;
 use nix::unistd::{geteuid, mkfifo};
 
 use super::stores::{claim, claim_held_for, completed};
+use crate::support::needs::needs;
+
+pub(crate) fn trials() -> Vec<Trial> {
+    trials![
+        a_hostile_lock_or_counter_is_refused_by_name,
+        a_hostile_record_stops_nothing_and_is_never_followed,
+        a_damaged_counter_is_refused_and_a_removed_one_goes_on_above,
+        a_record_keeps_tokens_up_when_the_counter_is_lost_and_the_clock_was_set_back,
+        a_lock_file_replaced_under_a_hold_is_a_loss,
+        a_lock_file_that_keeps_changing_ends,
+        a_release_frees_the_lock_that_a_child_still_carries,
+        a_child_that_carries_the_lock_keeps_it_when_the_holder_is_gone,
+        a_shared_directory_has_shared_files,
+        private_files_have_private_modes,
+        a_full_disk_grants_nothing_and_breaks_nothing,
+    ]
+}
 
 fn open(directory: &Path, origin: Origin) -> FileStore {
     let directory = directory.to_owned();
@@ -118,7 +136,6 @@ fn clear(path: &Path) {
     }
 }
 
-#[test]
 fn a_hostile_lock_or_counter_is_refused_by_name() {
     for file in ["a.lock", "a.token"] {
         let (_around, path, store) = fresh();
@@ -142,7 +159,6 @@ fn a_hostile_lock_or_counter_is_refused_by_name() {
     }
 }
 
-#[test]
 fn a_hostile_record_stops_nothing_and_is_never_followed() {
     let (_around, path, store) = fresh();
     let mut last = token(&store);
@@ -175,7 +191,6 @@ fn a_hostile_record_stops_nothing_and_is_never_followed() {
     assert_eq!(fs::metadata(&record).unwrap().len(), 4096);
 }
 
-#[test]
 fn a_damaged_counter_is_refused_and_a_removed_one_goes_on_above() {
     let (_around, path, store) = fresh();
     let first = token(&store);
@@ -195,7 +210,6 @@ fn a_damaged_counter_is_refused_and_a_removed_one_goes_on_above() {
     assert!(token(&store) > second, "even when everything is gone");
 }
 
-#[test]
 fn a_record_keeps_tokens_up_when_the_counter_is_lost_and_the_clock_was_set_back() {
     let around = tempfile::tempdir().unwrap();
     let config = Config {
@@ -209,7 +223,6 @@ fn a_record_keeps_tokens_up_when_the_counter_is_lost_and_the_clock_was_set_back(
     assert!(token(&store) > before);
 }
 
-#[test]
 fn a_lock_file_replaced_under_a_hold_is_a_loss() {
     let (_around, path, store) = fresh();
     let Attempt::Granted(hold) = attempt(&store, &claim("a")).unwrap() else {
@@ -225,7 +238,6 @@ fn a_lock_file_replaced_under_a_hold_is_a_loss() {
 
 /// Somebody replaces the lock file without pause, between opening and locking too: it ends in a
 /// grant of the file that has the name, or in an error that says so, and not in a loop.
-#[test]
 fn a_lock_file_that_keeps_changing_ends() {
     let (_around, path, store) = fresh();
     let over = Arc::new(AtomicBool::new(false));
@@ -258,7 +270,6 @@ fn a_lock_file_that_keeps_changing_ends() {
     assert!(last > 0);
 }
 
-#[test]
 fn a_release_frees_the_lock_that_a_child_still_carries() {
     let (_around, path, store) = fresh();
     let asked = claim("a");
@@ -290,7 +301,6 @@ fn a_release_frees_the_lock_that_a_child_still_carries() {
     child.wait().unwrap();
 }
 
-#[test]
 fn a_child_that_carries_the_lock_keeps_it_when_the_holder_is_gone() {
     let (_around, path, store) = fresh();
     let Attempt::Granted(hold) = attempt(&store, &claim_held_for("a", 1)).unwrap() else {
@@ -319,7 +329,6 @@ fn a_child_that_carries_the_lock_keeps_it_when_the_holder_is_gone() {
     token(&other);
 }
 
-#[test]
 fn a_shared_directory_has_shared_files() {
     let around = tempfile::tempdir().unwrap();
     let path = around.path().join("shared");
@@ -337,7 +346,6 @@ fn a_shared_directory_has_shared_files() {
     assert!(error.contains("chmod 660"), "{error}");
 }
 
-#[test]
 fn private_files_have_private_modes() {
     let (_around, path, store) = fresh();
     token(&store);
@@ -348,9 +356,8 @@ fn private_files_have_private_modes() {
 }
 
 /// A full disk: an error, nothing granted, the lock free, the old state intact.
-#[test]
-#[ignore = "needs root, to mount a small tmpfs"]
 fn a_full_disk_grants_nothing_and_breaks_nothing() {
+    needs("root");
     let around = tempfile::tempdir().unwrap();
     let mount = |arguments: &[&str]| {
         let done = Command::new("mount")

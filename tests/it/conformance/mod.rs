@@ -22,6 +22,8 @@ use crate::support::trial::trial;
 pub(crate) fn trials() -> Vec<Trial> {
     let mut all = trials![every_store_is_in_the_table];
     all.extend(cells());
+    #[cfg(feature = "file")]
+    all.extend(file_hostile::trials());
     all
 }
 
