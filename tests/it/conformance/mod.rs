@@ -99,7 +99,9 @@ macro_rules! table {
             let mut cells = Vec::new();
             $(
                 #[cfg(feature = $feature)]
-                $(cells.extend($group!($store).into_iter().flatten());)*
+                {
+                    $(cells.extend($group!($store).into_iter().flatten());)*
+                }
             )*
             cells
         }
