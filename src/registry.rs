@@ -15,6 +15,9 @@ use crate::store::memory::{self, MemoryStore};
 use crate::store::options::{DidYouMean, nearest};
 use crate::store::url::{StoreUrl, UrlError};
 
+#[cfg(not(any(feature = "file", feature = "memory")))]
+compile_error!("a leasectl without a store can hold nothing: enable the feature of at least one");
+
 /// The schemes of the stores that this build has.
 pub const SCHEMES: &[&str] = &[
     #[cfg(feature = "file")]

@@ -28,6 +28,7 @@ pub(super) fn at(
         // moment it takes to find that out.
         Some(true) => !ended || rest.is_zero(),
         Some(false) => false,
+        // We may not ask: then a lock that only the tree of a dead holder still carries looks free.
         None => record.as_ref().is_some_and(names_the_living),
     };
     let cooldown_until = (!rest.is_zero()).then(|| now.wall.plus(rest));

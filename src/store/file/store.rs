@@ -261,8 +261,10 @@ impl FileStore {
         at_most: Duration,
     ) -> Result<(), Trouble> {
         let (ticket, until) = match place.0.as_ref().and_then(|p| p.downcast_ref::<Queued>()) {
-            Some(queued) => (Arc::clone(&queued.ticket), queued.cooldown_until),
-            None => {
+            Some(queued) if !queued.ticket.is_given_up() => {
+                (Arc::clone(&queued.ticket), queued.cooldown_until)
+            }
+            Some(_) | None => {
                 let ticket = self.new_ticket(key(claim));
                 *place = Place(Some(Box::new(Queued {
                     ticket: Arc::clone(&ticket),
@@ -287,7 +289,7 @@ impl FileStore {
         waited.map_err(|errno| files.trouble("wait for the lock of", &files.lock, errno))
     }
 
-    /// Ends a hold: `note` is written into the record, then the lock goes.
+    /// Ends a hold: its end is written into the record, then the lock goes.
     fn end(&self, key: &Key, ending: &Ending, clear: bool) -> Release {
         let Some(held) = locked(&self.holds).remove(key) else {
             return Release::AlreadyOver;

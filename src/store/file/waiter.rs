@@ -79,6 +79,11 @@ impl Ticket {
         matches!(*self.0.state(), State::Idle)
     }
 
+    /// Whether waiting with it has become pointless.
+    pub(super) fn is_given_up(&self) -> bool {
+        matches!(*self.0.state(), State::GivenUp)
+    }
+
     /// Starts the thread that waits for the lock of `file`.
     pub(super) fn start(&self, file: LockFile) -> std::io::Result<()> {
         *self.0.state() = State::Asleep;

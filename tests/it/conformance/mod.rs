@@ -4,10 +4,8 @@
 //! silent hold by their own clock.
 
 mod expiring;
-#[cfg(feature = "file")]
 mod file_hostile;
-#[cfg(feature = "file")]
-mod file_killed;
+pub(crate) mod file_killed;
 mod promises;
 mod stores;
 mod waiting;
@@ -22,8 +20,8 @@ use crate::support::trial::trial;
 pub(crate) fn trials() -> Vec<Trial> {
     let mut all = trials![every_store_is_in_the_table];
     all.extend(cells());
-    #[cfg(feature = "file")]
     all.extend(file_hostile::trials());
+    all.extend(file_killed::trials());
     all
 }
 

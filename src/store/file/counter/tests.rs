@@ -29,6 +29,8 @@ struct Disk {
     durable: RefCell<Vec<u8>>,
     /// What was written to each part since the last flush, in order.
     pending: RefCell<Vec<(usize, Vec<u8>)>>,
+    /// What a failed flush forgot: it may be on the disk, in part too, and no later flush puts it there.
+    forgotten: RefCell<Vec<(usize, Vec<u8>)>>,
     operations: Cell<usize>,
     fault: Cell<Option<(usize, Fault)>>,
 }
@@ -69,7 +71,10 @@ impl Disk {
     /// flush, cut off after some bytes and continued by what was there before it.
     fn part_after_power_cut(&self, at: usize, cuts: &[usize]) -> Vec<Vec<u8>> {
         let mut outcomes = vec![self.durable.borrow()[at..at + SECTOR].to_vec()];
-        for (_, bytes) in self.pending.borrow().iter().filter(|(to, _)| *to == at) {
+        let forgotten = self.forgotten.borrow();
+        let pending = self.pending.borrow();
+        let unsure = forgotten.iter().chain(pending.iter());
+        for (_, bytes) in unsure.filter(|(to, _)| *to == at) {
             for before in outcomes.clone() {
                 for &cut in cuts {
                     let mut torn = before.clone();
@@ -121,6 +126,9 @@ impl Medium for Rc<Disk> {
         if done != Err(Errno::EINTR) {
             // Failed, the kernel forgets that it ever had to write them (fsync(2) on Linux).
             self.pending.borrow_mut().clear();
+        }
+        if done == Err(Errno::EIO) {
+            self.forgotten.borrow_mut().extend(pending.clone());
         }
         done?;
         for (at, bytes) in pending {
