@@ -67,6 +67,9 @@ pub(super) struct Execution {
     armed: Option<(Instant, Instant)>,
     expiry_grace: Duration,
     front_gone: bool,
+    /// No further command follows this one.
+    last: bool,
+    over: bool,
     look_again: Instant,
 }
 
@@ -78,6 +81,8 @@ impl Execution {
             armed: None,
             expiry_grace,
             front_gone: false,
+            last: false,
+            over: false,
             look_again: Instant::NEVER,
         }
     }
@@ -92,6 +97,11 @@ impl Execution {
             && self.stage == Stage::Running
             && !self.front_gone
             && self.armed.is_some_and(|(stop, _)| now < stop)
+    }
+
+    /// No further command follows the one that is about to start.
+    pub(super) const fn is_last(&mut self) {
+        self.last = true;
     }
 
     pub(super) const fn born(&mut self, pid: Pid) {
@@ -131,8 +141,9 @@ impl Execution {
         self.command != Command::None
     }
 
-    /// Nothing of the tree is left: ready for the next command.
+    /// Nothing of the tree is left: ready for the next command, if one follows.
     pub(super) const fn emptied(&mut self) {
+        self.over = self.last;
         self.command = Command::None;
         self.stage = Stage::Running;
         self.armed = None;
@@ -151,7 +162,7 @@ impl Execution {
 
     /// Whether the guardian has nothing left to do.
     pub(super) fn is_over(&self) -> bool {
-        self.front_gone && matches!(self.command, Command::None | Command::LetGo)
+        self.over || (self.front_gone && matches!(self.command, Command::None | Command::LetGo))
     }
 
     /// Stops the tree because the front is gone. True when the stop signal has to be sent now.
@@ -260,122 +271,4 @@ impl Execution {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const fn at(millis: u64) -> Instant {
-        Instant::from_nanos(millis * 1_000_000)
-    }
-
-    fn running(stop: u64, kill: u64) -> Execution {
-        let mut execution = Execution::new(Duration::from_millis(300));
-        execution.arm(at(stop), at(kill));
-        assert!(execution.may_start(at(0)));
-        execution.born(42);
-        execution
-    }
-
-    #[test]
-    fn nothing_starts_before_it_is_armed_or_after_the_stop_instant() {
-        let mut execution = Execution::new(Duration::ZERO);
-        assert!(!execution.may_start(at(0)));
-        execution.arm(at(100), at(200));
-        assert!(execution.may_start(at(99)));
-        assert!(!execution.may_start(at(100)));
-        execution.born(42);
-        assert!(!execution.may_start(at(0)), "one command at a time");
-    }
-
-    #[test]
-    fn a_lease_that_is_not_renewed_is_stopped_and_killed_on_time() {
-        let mut execution = running(1_000, 1_300);
-        assert_eq!(execution.due(at(999)), Ending::NotYet);
-        assert_eq!(execution.wake_at(), at(1_000));
-        assert_eq!(execution.due(at(1_000)), Ending::StopDue);
-        assert_eq!(execution.due(at(1_001)), Ending::NotYet);
-        assert_eq!(execution.wake_at(), at(1_300));
-        assert_eq!(execution.due(at(1_300)), Ending::Kill { freeze: false });
-        assert_eq!(execution.due(at(1_400)), Ending::Kill { freeze: true });
-    }
-
-    #[test]
-    fn stopping_is_never_undone_and_a_late_answer_stays_within_the_grace() {
-        let mut execution = running(1_000, 1_300);
-        assert_eq!(execution.due(at(1_100)), Ending::StopDue);
-        execution.arm(at(9_000), at(9_300));
-        assert_eq!(execution.due(at(1_399)), Ending::NotYet);
-        assert_eq!(execution.due(at(1_400)), Ending::Kill { freeze: false });
-    }
-
-    #[test]
-    fn the_grace_never_reaches_past_the_kill_instant() {
-        let mut execution = running(1_000, 1_300);
-        assert!(execution.stop(at(500), Duration::from_secs(10)));
-        assert!(
-            !execution.stop(at(600), Duration::from_secs(10)),
-            "one stop signal"
-        );
-        assert_eq!(execution.wake_at(), at(1_300));
-        execution.arm(at(99_000), at(99_300));
-        assert_eq!(execution.wake_at(), at(10_500));
-    }
-
-    #[test]
-    fn losing_the_front_stops_at_once_with_the_expiry_grace() {
-        let mut execution = running(10_000, 13_000);
-        assert!(execution.lose_front(at(500), Duration::from_millis(300)));
-        assert!(!execution.is_over());
-        assert_eq!(execution.due(at(800)), Ending::Kill { freeze: false });
-        execution.main_ended();
-        execution.emptied();
-        assert!(execution.is_over());
-    }
-
-    #[test]
-    fn what_was_let_go_is_left_alone() {
-        let mut execution = running(10_000, 13_000);
-        execution.main_ended();
-        execution.let_go();
-        assert!(!execution.lose_front(at(1), Duration::ZERO));
-        assert!(execution.is_over());
-        assert_eq!(execution.due(at(20_000)), Ending::NotYet);
-    }
-
-    #[test]
-    fn a_known_loss_kills_at_once() {
-        let mut execution = running(10_000, 13_000);
-        execution.kill(at(5));
-        assert_eq!(execution.due(at(5)), Ending::Kill { freeze: false });
-        execution.killed(
-            at(5),
-            Pass {
-                fresh: 2,
-                running: 2,
-            },
-        );
-        assert_eq!(
-            execution.wake_at(),
-            at(6),
-            "a storm is killed without pause"
-        );
-        execution.killed(
-            at(6),
-            Pass {
-                fresh: 0,
-                running: 1,
-            },
-        );
-        execution.killed(
-            at(11),
-            Pass {
-                fresh: 0,
-                running: 1,
-            },
-        );
-        assert_eq!(
-            execution.wake_at(),
-            at(21),
-            "what does not die is tried at a growing distance"
-        );
-    }
-}
+mod tests;

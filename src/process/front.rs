@@ -6,52 +6,34 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
+use nix::unistd::getpid;
 use tokio::io::unix::AsyncFd;
 use tokio::time::{Instant as Monotonic, sleep_until};
 
 use super::cgroup::Cgroup;
 use super::channel::{Channel, Received};
+use super::event::FrontEvent;
 use super::execution::{Ending, Execution};
 use super::guard::{Containment, Guard};
 use super::heartbeat::{Heartbeat, Verdict};
 use super::message::{Order, Report};
-use super::signals::{Heard, SignalStream};
+use super::signals::SignalStream;
 use super::survivor::Survivor;
 use super::sweep;
 use super::sys::{self, Change, Pid, Reaped};
 use super::tree::Tree;
 use crate::clock::{BootClock, Clock, Instant};
 
-/// What the front learns.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FrontEvent {
-    /// The command runs.
-    Started {
-        /// Its process id.
-        pid: Pid,
-        /// How its tree is kept together.
-        containment: Containment,
-    },
-    /// The command could not be started: this errno.
-    NotStarted(i32),
-    /// The command's main process stopped, went on, or ended.
-    Command(Change),
-    /// The guardian has sent the stop signal because its own timer said so.
-    StopDue,
-    /// Nothing of the tree is left.
-    Empty,
-    /// The guardian is dead; the tree is ours to kill.
-    GuardianLost,
-    /// A signal for leasectl, not sent by the command's own tree.
-    Signal(Heard),
-}
-
 /// Who looks after the tree.
 #[derive(Debug)]
 enum Keeper {
     Guardian(Pid),
+    /// The guardian, which has nothing left to guard and goes by itself.
+    Leaving(Pid),
     /// The guardian is dead.
     Ourselves(Execution),
+    /// There is nothing to look after any more.
+    Nobody,
 }
 
 /// The live front.
@@ -66,6 +48,8 @@ pub struct Front {
     cgroup: Option<Cgroup>,
     strangers: Vec<Pid>,
     command: Option<Pid>,
+    /// No further command follows the one that was started.
+    last: bool,
     heartbeat: Heartbeat,
     news: VecDeque<FrontEvent>,
 }
@@ -86,6 +70,7 @@ impl Front {
             cgroup: guard.cgroup,
             strangers: guard.strangers,
             command: None,
+            last: false,
             heartbeat: Heartbeat::default(),
             news: VecDeque::new(),
         })
@@ -151,6 +136,9 @@ impl Front {
             Report::Empty => {
                 self.command = None;
                 self.heartbeat.stop();
+                if let (Keeper::Guardian(guardian), true) = (&self.keeper, self.last) {
+                    self.keeper = Keeper::Leaving(*guardian);
+                }
                 FrontEvent::Empty
             }
         };
@@ -176,6 +164,7 @@ impl Front {
         match self.keeper {
             Keeper::Guardian(guardian) => sender != guardian && self.tree.contains(sender),
             Keeper::Ourselves(_) => self.tree.contains(sender),
+            Keeper::Leaving(_) | Keeper::Nobody => false,
         }
     }
 
@@ -194,25 +183,33 @@ impl Front {
         let ended = matches!(change, Change::Exited(_) | Change::Killed(_));
         match self.keeper {
             Keeper::Guardian(guardian) if guardian == pid && ended => {
+                // Its last words may say that there was nothing left to guard.
                 self.hear_guardian();
-                self.lose_guardian(guardian);
+                match self.keeper {
+                    Keeper::Guardian(_) => self.take_over(),
+                    _ => self.keeper = Keeper::Nobody,
+                }
             }
+            Keeper::Leaving(guardian) if guardian == pid && ended => self.keeper = Keeper::Nobody,
             Keeper::Ourselves(_) if self.command == Some(pid) && ended => {
                 self.command = None;
                 self.news.push_back(FrontEvent::Command(change));
             }
-            Keeper::Guardian(_) | Keeper::Ourselves(_) => {}
+            Keeper::Guardian(_) | Keeper::Leaving(_) | Keeper::Ourselves(_) | Keeper::Nobody => {}
         }
     }
 
-    /// The guardian is gone or can no longer be trusted: its children become ours with its death.
+    /// The guardian can no longer be trusted: its children become ours with its death. Not to be
+    /// called once it was reaped, when its number may be a stranger's.
     fn lose_guardian(&mut self, guardian: Pid) {
-        if matches!(self.keeper, Keeper::Ourselves(_)) {
-            return;
-        }
         sys::send(guardian, libc::SIGKILL).ok();
+        self.take_over();
+    }
+
+    fn take_over(&mut self) {
         let mut execution = Execution::new(Duration::ZERO);
-        execution.born(self.command.unwrap_or(guardian));
+        // Without a command of its own it still counts as having a tree, until we have looked.
+        execution.born(self.command.unwrap_or_else(|| getpid().as_raw()));
         self.keeper = Keeper::Ourselves(execution);
         self.heartbeat.stop();
         self.news.push_back(FrontEvent::GuardianLost);
@@ -240,7 +237,7 @@ impl Front {
                 now + execution.wake_at().since(BootClock.now())
             }
             // A day is as good as never for a timer that nothing waits for.
-            Keeper::Guardian(_) | Keeper::Ourselves(_) => now + Duration::from_secs(86_400),
+            _ => now + Duration::from_secs(86_400),
         }
     }
 
@@ -298,10 +295,12 @@ impl Front {
         }
     }
 
-    /// Starts the command with this fencing token.
-    pub fn go(&mut self, token: u64) {
+    /// Starts the command with this fencing token. The guardian need not be told of its end when no
+    /// further command follows the `last` one.
+    pub fn go(&mut self, token: u64, last: bool) {
+        self.last = last;
         self.heartbeat.start();
-        self.order(Order::Go { token });
+        self.order(Order::Go { token, last });
     }
 
     /// Sends a signal to the command.
@@ -313,6 +312,7 @@ impl Front {
                     sys::send(command, signal).ok();
                 }
             }
+            Keeper::Leaving(_) | Keeper::Nobody => {}
         }
     }
 
@@ -329,6 +329,7 @@ impl Front {
                 execution.kill(BootClock.now());
                 self.kill_pass();
             }
+            Keeper::Leaving(_) | Keeper::Nobody => {}
         }
     }
 
@@ -347,20 +348,14 @@ impl Front {
     /// The processes of the tree that are there now.
     pub fn survivors(&mut self) -> Vec<Survivor> {
         let guardian = match self.keeper {
-            Keeper::Guardian(pid) => Some(pid),
-            Keeper::Ourselves(_) => None,
+            Keeper::Guardian(pid) | Keeper::Leaving(pid) => Some(pid),
+            Keeper::Ourselves(_) | Keeper::Nobody => None,
         };
         let members = self.tree.members().into_iter();
         members
             .filter(|pid| Some(*pid) != guardian)
             .map(Survivor::of)
             .collect()
-    }
-
-    /// Whether the command still runs under the guardian.
-    #[must_use]
-    pub const fn is_guarded(&self) -> bool {
-        matches!(self.keeper, Keeper::Guardian(_))
     }
 
     /// Ends the conversation and leaves the tree to the guardian, which kills until nothing is left.
@@ -377,7 +372,7 @@ impl Front {
             ..
         } = self;
         drop((channel, channel_ready));
-        if let Keeper::Guardian(guardian) = keeper {
+        if let Keeper::Guardian(guardian) | Keeper::Leaving(guardian) = keeper {
             wait_for_end(guardian);
         }
         if let Some(cgroup) = cgroup {
@@ -396,4 +391,6 @@ fn wait_for_end(guardian: Pid) {
     if !ended {
         sys::pidfd_send(pidfd.as_fd(), libc::SIGKILL).ok();
     }
+    // Where nobody above us reaps (a container's PID 1 may not), it would stay a zombie.
+    while let Reaped::Child(..) = sys::reap() {}
 }

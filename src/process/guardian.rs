@@ -77,7 +77,11 @@ impl Guardian {
             self.act_on_time();
             if self.execution.is_over() {
                 // The front removes it otherwise. The last copies of a kernel lock end with us.
-                if let Some(cgroup) = &self.cgroup {
+                if let Some(cgroup) = self
+                    .cgroup
+                    .as_ref()
+                    .filter(|_| self.execution.front_is_gone())
+                {
                     cgroup.remove();
                 }
                 sys::exit_now(0);
@@ -156,7 +160,12 @@ impl Guardian {
     fn obey(&mut self, order: Order) {
         match order {
             Order::Arm { stop, kill } => self.execution.arm(stop, kill),
-            Order::Go { token } => self.start(token),
+            Order::Go { token, last } => {
+                if last {
+                    self.execution.is_last();
+                }
+                self.start(token);
+            }
             Order::Signal(number) => {
                 if let Some(command) = self.execution.command() {
                     sys::send(command, number).ok();
@@ -183,8 +192,7 @@ impl Guardian {
     fn start(&mut self, token: u64) {
         if !self.execution.may_start(BootClock.now()) {
             self.tell(Report::NotStarted(libc::ETIME));
-            self.tell(Report::Empty);
-            return;
+            return self.nothing_left();
         }
         self.image.set_token(token);
         match self.fork_command() {
@@ -194,7 +202,7 @@ impl Guardian {
             }
             Err(errno) => {
                 self.tell(Report::NotStarted(errno as i32));
-                self.tell(Report::Empty);
+                self.nothing_left();
             }
         }
     }
@@ -310,6 +318,10 @@ impl Guardian {
             self.execution.look_again(BootClock.now());
             return;
         }
+        self.nothing_left();
+    }
+
+    fn nothing_left(&mut self) {
         self.lock = None;
         self.execution.emptied();
         self.tree.start_afresh();

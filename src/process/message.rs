@@ -20,8 +20,9 @@ pub(super) enum Order {
     /// The command must have its stop signal at `stop` and be killed at `kill`; the descriptor of a
     /// kernel lock may come with it.
     Arm { stop: Instant, kill: Instant },
-    /// Start the command, with this fencing token.
-    Go { token: u64 },
+    /// Start the command, with this fencing token. After the `last` one the guardian goes by itself
+    /// as soon as the tree is empty.
+    Go { token: u64, last: bool },
     /// Send a signal to the command.
     Signal(i32),
     /// Send the stop signal to the whole tree; SIGKILL after `grace`, never later than `kill`.
@@ -78,7 +79,7 @@ impl Order {
     pub(super) fn pack(self) -> Packed {
         match self {
             Self::Arm { stop, kill } => pack(1, stop.as_nanos(), kill.as_nanos()),
-            Self::Go { token } => pack(2, token, 0),
+            Self::Go { token, last } => pack(2, token, u64::from(last)),
             Self::Signal(number) => pack(3, bits(number), 0),
             Self::Stop { grace } => pack(4, u64::try_from(grace.as_nanos()).unwrap_or(u64::MAX), 0),
             Self::Kill => pack(5, 0, 0),
@@ -94,7 +95,10 @@ impl Order {
                 stop: Instant::from_nanos(first),
                 kill: Instant::from_nanos(second),
             },
-            2 => Self::Go { token: first },
+            2 => Self::Go {
+                token: first,
+                last: second == 1,
+            },
             3 => Self::Signal(signed(first)?),
             4 => Self::Stop {
                 grace: Duration::from_nanos(first),
@@ -155,6 +159,7 @@ mod tests {
             },
             Order::Go {
                 token: (1 << 63) - 1,
+                last: true,
             },
             Order::Signal(15),
             Order::Stop {

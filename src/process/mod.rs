@@ -11,6 +11,7 @@
 mod alarm;
 mod cgroup;
 mod channel;
+mod event;
 mod execution;
 mod front;
 mod guard;
@@ -25,7 +26,8 @@ mod sys;
 mod tree;
 
 pub use alarm::Alarm;
-pub use front::{Front, FrontEvent};
+pub use event::FrontEvent;
+pub use front::Front;
 pub use guard::{Containment, Guard, Guarded, has_terminal};
 pub use signals::{Heard, JobControl, SignalName, die_of, name_of, stop_ourselves};
 pub use survivor::Survivor;

@@ -19,7 +19,7 @@ impl Driver<'_> {
             Action::Arm(deadline) => self.arm(deadline),
             Action::Start => {
                 if let Some(hold) = &self.hold {
-                    self.front.go(hold.token.get());
+                    self.front.go(hold.token.get(), true);
                 }
             }
             Action::Renew => {

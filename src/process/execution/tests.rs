@@ -1,0 +1,133 @@
+//! The guardian's knowledge, told what happens and asked what is due.
+
+use super::*;
+
+const fn at(millis: u64) -> Instant {
+    Instant::from_nanos(millis * 1_000_000)
+}
+
+fn running(stop: u64, kill: u64) -> Execution {
+    let mut execution = Execution::new(Duration::from_millis(300));
+    execution.arm(at(stop), at(kill));
+    assert!(execution.may_start(at(0)));
+    execution.born(42);
+    execution
+}
+
+#[test]
+fn nothing_starts_before_it_is_armed_or_after_the_stop_instant() {
+    let mut execution = Execution::new(Duration::ZERO);
+    assert!(!execution.may_start(at(0)));
+    execution.arm(at(100), at(200));
+    assert!(execution.may_start(at(99)));
+    assert!(!execution.may_start(at(100)));
+    execution.born(42);
+    assert!(!execution.may_start(at(0)), "one command at a time");
+}
+
+#[test]
+fn a_lease_that_is_not_renewed_is_stopped_and_killed_on_time() {
+    let mut execution = running(1_000, 1_300);
+    assert_eq!(execution.due(at(999)), Ending::NotYet);
+    assert_eq!(execution.wake_at(), at(1_000));
+    assert_eq!(execution.due(at(1_000)), Ending::StopDue);
+    assert_eq!(execution.due(at(1_001)), Ending::NotYet);
+    assert_eq!(execution.wake_at(), at(1_300));
+    assert_eq!(execution.due(at(1_300)), Ending::Kill { freeze: false });
+    assert_eq!(execution.due(at(1_400)), Ending::Kill { freeze: true });
+}
+
+#[test]
+fn stopping_is_never_undone_and_a_late_answer_stays_within_the_grace() {
+    let mut execution = running(1_000, 1_300);
+    assert_eq!(execution.due(at(1_100)), Ending::StopDue);
+    execution.arm(at(9_000), at(9_300));
+    assert_eq!(execution.due(at(1_399)), Ending::NotYet);
+    assert_eq!(execution.due(at(1_400)), Ending::Kill { freeze: false });
+}
+
+#[test]
+fn the_grace_never_reaches_past_the_kill_instant() {
+    let mut execution = running(1_000, 1_300);
+    assert!(execution.stop(at(500), Duration::from_secs(10)));
+    assert!(
+        !execution.stop(at(600), Duration::from_secs(10)),
+        "one stop signal"
+    );
+    assert_eq!(execution.wake_at(), at(1_300));
+    execution.arm(at(99_000), at(99_300));
+    assert_eq!(execution.wake_at(), at(10_500));
+}
+
+#[test]
+fn losing_the_front_stops_at_once_with_the_expiry_grace() {
+    let mut execution = running(10_000, 13_000);
+    assert!(execution.lose_front(at(500), Duration::from_millis(300)));
+    assert!(!execution.is_over());
+    assert_eq!(execution.due(at(800)), Ending::Kill { freeze: false });
+    execution.main_ended();
+    execution.emptied();
+    assert!(execution.is_over());
+}
+
+#[test]
+fn after_the_last_command_there_is_nothing_to_wait_for() {
+    for last in [false, true] {
+        let mut execution = running(10_000, 13_000);
+        if last {
+            execution.is_last();
+        }
+        execution.main_ended();
+        assert!(!execution.is_over(), "leftovers may live");
+        execution.emptied();
+        assert_eq!(execution.is_over(), last);
+    }
+}
+
+#[test]
+fn what_was_let_go_is_left_alone() {
+    let mut execution = running(10_000, 13_000);
+    execution.main_ended();
+    execution.let_go();
+    assert!(!execution.lose_front(at(1), Duration::ZERO));
+    assert!(execution.is_over());
+    assert_eq!(execution.due(at(20_000)), Ending::NotYet);
+}
+
+#[test]
+fn a_known_loss_kills_at_once() {
+    let mut execution = running(10_000, 13_000);
+    execution.kill(at(5));
+    assert_eq!(execution.due(at(5)), Ending::Kill { freeze: false });
+    execution.killed(
+        at(5),
+        Pass {
+            fresh: 2,
+            running: 2,
+        },
+    );
+    assert_eq!(
+        execution.wake_at(),
+        at(6),
+        "a storm is killed without pause"
+    );
+    execution.killed(
+        at(6),
+        Pass {
+            fresh: 0,
+            running: 1,
+        },
+    );
+    execution.killed(
+        at(11),
+        Pass {
+            fresh: 0,
+            running: 1,
+        },
+    );
+    assert_eq!(
+        execution.wake_at(),
+        at(21),
+        "what does not die is tried at a growing distance"
+    );
+}
