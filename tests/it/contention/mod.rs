@@ -3,17 +3,25 @@
 
 mod campaign;
 mod contender;
+mod cooldown;
 mod counting;
 mod course;
 mod kills;
+mod waiting;
 
 use libtest_mimic::Trial;
 
 pub(crate) use course::when_asked;
 
 pub(crate) fn trials() -> Vec<Trial> {
-    [counting::trials(), course::trials(), kills::trials()]
-        .into_iter()
-        .flatten()
-        .collect()
+    [
+        cooldown::trials(),
+        counting::trials(),
+        course::trials(),
+        kills::trials(),
+        waiting::trials(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
