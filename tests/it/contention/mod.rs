@@ -7,6 +7,7 @@ mod cooldown;
 mod counting;
 mod course;
 mod kills;
+mod operators;
 mod waiting;
 
 use libtest_mimic::Trial;
@@ -19,6 +20,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         counting::trials(),
         course::trials(),
         kills::trials(),
+        operators::trials(),
         waiting::trials(),
     ]
     .into_iter()
