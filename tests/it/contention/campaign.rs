@@ -16,7 +16,12 @@ const CONTENDERS: usize = 6;
 /// Longest pause of a round between reading and writing.
 const PAUSE: Duration = Duration::from_millis(25);
 /// Within this long somebody must have the lease, whatever was killed. Far above what is needed.
-pub(super) const STUCK: Duration = Duration::from_secs(15);
+const STUCK: Duration = Duration::from_secs(60);
+/// While the machine is drowning in other work (a fork storm of another test), bounds are so many
+/// times as long; how often that was needed is counted, and limited.
+const SLACK: u32 = 16;
+/// How long after its last sign a flood still counts.
+const EBB: Duration = Duration::from_secs(3);
 
 /// What was seen, to be printed and to tell a campaign from a walk in the park.
 #[derive(Debug, Default)]
@@ -29,6 +34,8 @@ pub(super) struct Tally {
     pub(super) after_a_kill: u64,
     /// From the kill until nothing of the contender was seen: the longest.
     pub(super) longest_life: BTreeMap<Kind, Duration>,
+    /// Alive beyond the bound, on a machine that was drowning.
+    pub(super) excused: BTreeSet<u64>,
     /// Between two acquisitions: the longest.
     pub(super) longest_gap: Duration,
 }
@@ -52,6 +59,9 @@ pub(super) struct Campaign {
     partial: String,
     last: Option<Entry>,
     last_begin: Instant,
+    last_watch: Instant,
+    /// The machine is drowning in other work, or was until just now.
+    flood_until: Option<Instant>,
 }
 
 impl Campaign {
@@ -70,12 +80,14 @@ impl Campaign {
             partial: String::new(),
             last: None,
             last_begin: Instant::now(),
+            last_watch: Instant::now(),
+            flood_until: None,
         }
     }
 
     /// Kills until `goal` SIGKILLs have hit, in equal parts on average.
     pub(super) fn fight(&mut self, goal: u64) -> Result<(), String> {
-        self.last_begin = Instant::now();
+        (self.last_begin, self.last_watch) = (Instant::now(), Instant::now());
         while self.tally.kills.values().sum::<u64>() < goal {
             self.recruit();
             self.watch()?;
@@ -168,6 +180,11 @@ impl Campaign {
 
     /// Looks at everything once.
     pub(super) fn watch(&mut self) -> Result<(), String> {
+        let late = self.last_watch.elapsed() > Duration::from_millis(400);
+        self.last_watch = Instant::now();
+        if late || is_drowning() {
+            self.flood_until = Some(self.last_watch + EBB);
+        }
         let began = self.read_log()?;
         if !began && self.last_begin.elapsed() > STUCK {
             return Err(format!(
@@ -230,6 +247,7 @@ impl Campaign {
         }
         let looked = Instant::now();
         let living = census();
+        let flood = self.flood_until.is_some_and(|until| looked < until);
         for (number, wound) in self.dying.clone() {
             let age = looked.duration_since(wound.at);
             match living.get(&number) {
@@ -238,14 +256,17 @@ impl Campaign {
                     let longest = self.tally.longest_life.entry(wound.kind).or_default();
                     *longest = age.max(*longest);
                 }
-                Some(pids) if age > wound.kind.bound() => {
+                Some(_) if age <= wound.kind.bound() => {}
+                Some(_) if flood && age <= wound.kind.bound() * SLACK => {
+                    self.tally.excused.insert(number);
+                }
+                Some(pids) => {
                     let names: Vec<_> = pids.iter().map(|&pid| (pid, name(pid))).collect();
                     return Err(format!(
                         "alive {age:?} after a kill of {:?} of contender {number}: {names:?}",
                         wound.kind
                     ));
                 }
-                Some(_) => {}
             }
         }
         Ok(())
@@ -264,4 +285,14 @@ impl Campaign {
             Err(format!("left behind: {left:?}"))
         }
     }
+}
+
+/// Whether many more want to run than there are processors; the contenders alone are a few.
+fn is_drowning() -> bool {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    let running = load.split([' ', '/']).nth(3);
+    running
+        .and_then(|text| text.parse::<usize>().ok())
+        .is_some_and(|running| running > 8 * cores)
 }

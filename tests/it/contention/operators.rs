@@ -69,8 +69,8 @@ fn a_lock_that_was_taken_away_is_a_loss() {
         let (holder, token) = holder(&lab, &witness);
         lab.run(&mut lab.sh(act)).expect_code(0);
         let ended = holder.wait(PATIENCE).expect_code(121);
-        // A renewal is due every 400 ms.
-        assert!(ended.took < Duration::from_secs(5), "{act}: {ended}");
+        // A renewal is due every 400 ms; the machine may be busy.
+        assert!(ended.took < Duration::from_secs(30), "{act}: {ended}");
         assert!(ended.stderr.contains("no longer known"), "{act}: {ended}");
         assert_eq!(lab.processes(), [0; 0], "{act}");
         assert!(next(&lab, &witness) > token, "{act}");

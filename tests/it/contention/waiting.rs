@@ -10,8 +10,8 @@ use super::course::{Course, Entry, Round, What, assert_in_order};
 use crate::support::lab::{Lab, PATIENCE, Running};
 use crate::support::processes::{alive, descendants, send, stopped, wait_until};
 
-/// "At once" on a busy machine. A waiter that polled would be seen by other means.
-const SOON: Duration = Duration::from_secs(5);
+/// "At once" on a machine that is drowning in other work. That nobody polls is seen by other means.
+const SOON: Duration = Duration::from_secs(30);
 
 pub(super) fn trials() -> Vec<Trial> {
     trials![
@@ -84,7 +84,7 @@ fn a_release_wakes_a_waiter_at_once() {
     // Four, so that there is always one who waits.
     let all: Vec<_> = (0..4).map(|_| course.lab.spawn(&mut script)).collect();
     for one in all {
-        one.wait(PATIENCE).expect_code(0);
+        one.wait(10 * PATIENCE).expect_code(0);
     }
     let log = course.log();
     assert_in_order(&log);
