@@ -55,6 +55,8 @@ pub(super) struct Campaign {
     dying: BTreeMap<u64, Wound>,
     /// All that were hit while they had the lease.
     holders_hit: BTreeSet<u64>,
+    /// All whose round was seen to begin.
+    begun: BTreeSet<u64>,
     log: Option<File>,
     partial: String,
     last: Option<Entry>,
@@ -76,6 +78,7 @@ impl Campaign {
             fronts: Vec::new(),
             dying: BTreeMap::new(),
             holders_hit: BTreeSet::new(),
+            begun: BTreeSet::new(),
             log: None,
             partial: String::new(),
             last: None,
@@ -194,7 +197,8 @@ impl Campaign {
         }
         self.bury()?;
         for at in (0..self.contenders.len()).rev() {
-            if let Some(ended) = self.contenders[at].ended() {
+            let begun = self.begun.contains(&self.contenders[at].number);
+            if let Some(ended) = self.contenders[at].ended(begun) {
                 self.contenders.swap_remove(at);
                 ended?;
             }
@@ -214,6 +218,7 @@ impl Campaign {
             }
             if entry.what == What::Begin {
                 began = true;
+                self.begun.insert(entry.contender);
                 self.tally.acquisitions += 1;
                 let before = self.last.map(|last| last.contender);
                 let hit = before.is_some_and(|before| self.holders_hit.contains(&before));

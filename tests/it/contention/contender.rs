@@ -51,15 +51,17 @@ impl Kind {
     }
 
     /// Whether leasectl may end like this after such a kill.
-    fn allows(self, status: ExitStatus) -> bool {
+    fn allows(self, status: ExitStatus, begun: bool) -> bool {
         let killed = status.signal() == Some(9);
         let expected = match self {
             // The command's own end is leasectl's.
             Self::Front | Self::AnyFront | Self::Command => killed,
             // A success: the tree was seen empty just before.
             Self::Guardian => status.code() == Some(121),
-            // 125: nothing was run yet.
-            Self::AnyGuardian => matches!(status.code(), Some(121 | 125)),
+            // 125 says that nothing was run.
+            Self::AnyGuardian => {
+                status.code() == Some(121) || (status.code() == Some(125) && !begun)
+            }
         };
         expected || status.success()
     }
@@ -137,10 +139,14 @@ impl Contender {
         })
     }
 
-    /// Reaps the front if it has ended; an error when it did not end as it should.
-    pub(super) fn ended(&mut self) -> Option<Result<(), String>> {
+    /// Reaps the front if it has ended; an error when it did not end as it should. `begun`: its round
+    /// was seen to begin.
+    pub(super) fn ended(&mut self, begun: bool) -> Option<Result<(), String>> {
         let status = self.front.0.try_wait().unwrap()?;
-        let fine = status.success() || self.wound.is_some_and(|wound| wound.kind.allows(status));
+        let fine = status.success()
+            || self
+                .wound
+                .is_some_and(|wound| wound.kind.allows(status, begun));
         let (number, wound) = (self.number, self.wound);
         let said = fs::read_to_string(&self.said).unwrap_or_default();
         drop(fs::remove_file(&self.said));
