@@ -69,12 +69,14 @@ impl Cgroup {
     pub(super) fn is_populated(&self) -> bool {
         let mut text = [0; 256];
         let mut events = &self.events;
-        let read = events.rewind().and_then(|()| events.read(&mut text));
-        !read.is_ok_and(|length| {
-            text[..length]
+        match events.rewind().and_then(|()| events.read(&mut text)) {
+            Ok(length) => !text[..length]
                 .windows(11)
-                .any(|part| part == b"populated 0")
-        })
+                .any(|part| part == b"populated 0"),
+            // It was removed, by a leasectl that saw its front dead (`sweep`) or by a person, and the
+            // kernel removes only an empty one. Counted as doubt, the lease was never given back.
+            Err(error) => error.raw_os_error() != Some(libc::ENODEV),
+        }
     }
 
     /// Removes the directory; only an empty one can be.
@@ -129,6 +131,18 @@ fn sweep(parent: &Path) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_cgroup_that_was_removed_is_empty() {
+        // Where none can be made there is nothing to look at; tests/it says so.
+        let Some(cgroup) = Cgroup::create() else {
+            return;
+        };
+        assert!(!cgroup.is_populated());
+        cgroup.remove();
+        assert!(!cgroup.path.exists());
+        assert!(!cgroup.is_populated());
+    }
 
     #[test]
     fn the_directory_is_found_below_the_mount() {

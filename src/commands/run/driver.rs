@@ -22,7 +22,8 @@ pub struct Ended {
     pub outcome: Outcome,
     /// How the command's main process ended, when it did.
     pub command: Option<CommandEnd>,
-    /// Whether a command was started at all.
+    /// Whether the guardian was told to start a command. One that dies right after has perhaps done
+    /// so without a report, so that only without the order it is certain that nothing was run.
     pub started: bool,
     /// Who had the lease, when that was the reason.
     pub refused_by: Option<Observation>,
@@ -48,6 +49,7 @@ pub(super) struct Driver<'a> {
     pub(super) release_error: Option<StoreError>,
     pub(super) renewals: u64,
     pub(super) began: Instant,
+    pub(super) start_ordered: bool,
     pub(super) started_at: Option<Instant>,
     pub(super) ended_at: Option<Instant>,
     /// When the guardian has had its chance to empty the tree.
@@ -75,7 +77,7 @@ pub fn run(plan: &RunPlan, listener: &mut dyn Listener) -> io::Result<Ended> {
         let Driver {
             supervisor,
             front,
-            started_at,
+            start_ordered,
             refused_by,
             last_error,
             ..
@@ -89,7 +91,7 @@ pub fn run(plan: &RunPlan, listener: &mut dyn Listener) -> io::Result<Ended> {
         Ok(Ended {
             outcome,
             command: supervisor.command_end(),
-            started: started_at.is_some(),
+            started: start_ordered,
             refused_by,
             error: last_error,
         })
@@ -127,6 +129,7 @@ impl<'a> Driver<'a> {
             release_error: None,
             renewals: 0,
             began,
+            start_ordered: false,
             started_at: None,
             ended_at: None,
             guardian_until: Instant::NEVER,

@@ -19,6 +19,7 @@ impl Driver<'_> {
             Action::Arm(deadline) => self.arm(deadline),
             Action::Start => {
                 if let Some(hold) = &self.hold {
+                    self.start_ordered = true;
                     self.front.go(hold.token.get(), true);
                 }
             }

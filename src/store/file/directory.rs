@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
-use nix::sys::stat::{FileStat, Mode, fchmod, fstat};
+use nix::sys::stat::{FileStat, Mode, fchmod, fstat, lstat};
 use nix::sys::statfs::fstatfs;
 use nix::unistd::{User, fsync, geteuid};
 
@@ -48,6 +48,7 @@ const REMOTE: [(u32, &str); 18] = [
 pub(super) struct Directory {
     fd: OwnedFd,
     path: PathBuf,
+    stat: FileStat,
     /// The group that shares it; `None`: it is nobody's but its owner's.
     group: Option<u32>,
 }
@@ -76,7 +77,18 @@ impl Directory {
             fd,
             path: path.clone(),
             group: config.is_shared().then_some(stat.st_gid),
+            stat,
         })
+    }
+
+    /// Whether its path still leads to it. A lock in a directory that was moved away or put back from
+    /// a copy excludes nobody who comes later.
+    pub(super) fn is_current(&self) -> Result<bool, Errno> {
+        match lstat(&self.path) {
+            Ok(now) => Ok((now.st_dev, now.st_ino) == (self.stat.st_dev, self.stat.st_ino)),
+            Err(Errno::ENOENT) => Ok(false),
+            Err(errno) => Err(errno),
+        }
     }
 
     /// The path of `file` in it, for people.

@@ -166,8 +166,12 @@ impl<'a> Files<'a> {
         let _removed = unlinkat(self.directory, file, UnlinkatFlags::NoRemoveDir);
     }
 
-    /// Whether `stat` is still the file that `file` names.
+    /// Whether `stat` is still the file that `file` names, for one who comes along the path now.
     pub(super) fn is_current(&self, file: &str, stat: &FileStat) -> Result<bool, Trouble> {
+        let directory = self.directory.is_current();
+        if !directory.map_err(|errno| self.trouble("look at", "", errno))? {
+            return Ok(false);
+        }
         match fstatat(self.directory, file, AtFlags::AT_SYMLINK_NOFOLLOW) {
             Ok(now) => Ok((now.st_dev, now.st_ino) == (stat.st_dev, stat.st_ino)),
             Err(Errno::ENOENT) => Ok(false),

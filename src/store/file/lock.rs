@@ -61,7 +61,7 @@ impl LockFile {
                 return Ok(Self { fd, stat });
             }
         }
-        Err(keeps_changing(files))
+        Err(keeps_changing(files, directory))
     }
 
     /// Takes the lock if it is free; otherwise gives the file back.
@@ -111,7 +111,14 @@ impl Drop for Locked {
     }
 }
 
-pub(super) fn keeps_changing(files: &Files<'_>) -> Trouble {
+/// Why the lock file could not be locked under its name.
+pub(super) fn keeps_changing(files: &Files<'_>, directory: &Directory) -> Trouble {
+    if directory.is_current() == Ok(false) {
+        return Trouble::Unfit(format!(
+            "{} was moved, removed or replaced since it was opened; start again",
+            directory.path_of("").display()
+        ));
+    }
     Trouble::Unfit(format!(
         "{} keeps changing: it was replaced {MOST_CHANGES} times while being locked; find out who \
          removes lock files, which are never to be removed",

@@ -25,8 +25,9 @@
 //!    exclusively; check that it is a regular file with one name, the right owner and mode.
 //! 4. Lock the whole file (`F_OFD_SETLK`); taken: *held*, by whom says the record if the process
 //!    that it names is alive (`F_OFD_GETLK` knows no pid).
-//! 5. Is the locked file still the one with that name? Otherwise close it and start again, 16 times
-//!    at most: two processes that locked two files of one name would both hold.
+//! 5. Is the locked file still the one with that name, in the directory with that path? Otherwise
+//!    close it and start again, 16 times at most: two processes that locked two files of one name
+//!    would both hold.
 //! 6. Open the counter. Missing or empty: create it, above the record's token and above the
 //!    microseconds of the wall clock, so that tokens rise even in a directory that was emptied.
 //! 7. Minimum hold not over: unlock, *cooldown*.
@@ -52,7 +53,8 @@
 //!   they rise as long as the wall clock does.
 //! - Waiters are woken by the kernel; no order among them is promised. A claim that was told its
 //!   turn has the lock until it asks or withdraws. During a minimum hold waiters wait without it.
-//! - The lock file removed or replaced under a hold is a loss, found at the next renewal.
+//! - The lock file or its directory removed, moved or replaced under a hold is a loss, found at the
+//!   next renewal; until then a newcomer can hold the new one.
 //! - All of it happens on the calling thread, in microseconds; once in 1,024 acquisitions, and with
 //!   a minimum hold each time, it waits for the disk.
 //!

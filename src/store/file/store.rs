@@ -123,7 +123,7 @@ impl FileStore {
         let record = LeaseRecord::of_grant(claim, token, now.wall, before.as_ref());
         files.write_record(&record)?;
         let Some((fd, stat)) = lock.keep() else {
-            return Err(keeps_changing(&files));
+            return Err(keeps_changing(&files, &self.directory));
         };
         let hold = Hold {
             name: claim.name.clone(),
@@ -165,7 +165,7 @@ impl FileStore {
                 return Ok(Some(lock));
             }
         }
-        Err(keeps_changing(files))
+        Err(keeps_changing(files, &self.directory))
     }
 
     fn counter(

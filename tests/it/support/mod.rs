@@ -6,6 +6,7 @@ pub(crate) mod trial;
 pub(crate) mod lab;
 pub(crate) mod needs;
 pub(crate) mod processes;
+pub(crate) mod random;
 pub(crate) mod source;
 pub(crate) mod witness;
 
@@ -17,6 +18,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         lab::trials(),
         needs::trials(),
         processes::trials(),
+        random::trials(),
         source::trials(),
         witness::trials(),
     ]

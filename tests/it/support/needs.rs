@@ -66,7 +66,7 @@ fn judge(what: &str, required: &str, here: bool) -> Verdict {
     }
 }
 
-fn is_here(what: &str) -> bool {
+pub(crate) fn is_here(what: &str) -> bool {
     match what {
         "root" => nix::unistd::geteuid().is_root(),
         "cgroup2" => can_make_a_cgroup().unwrap_or(false),

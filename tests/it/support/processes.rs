@@ -84,14 +84,27 @@ pub(crate) fn descendants(pid: u32) -> Vec<u32> {
 /// Every living process whose environment has `NAME=value`, wherever in the tree it is. A daemon
 /// that forked twice keeps its environment, so that this finds what parent links no longer show.
 pub(crate) fn marked(mark: &str) -> Vec<u32> {
+    let found = starts_with(mark).into_iter();
+    found
+        .filter_map(|(pid, rest)| rest.is_empty().then_some(pid))
+        .collect()
+}
+
+/// The same for every process with an entry that starts with `mark`, and how that goes on.
+pub(crate) fn starts_with(mark: &str) -> Vec<(u32, String)> {
     let own = std::process::id();
+    let rest = |pid: &u32| {
+        let all = fs::read(format!("/proc/{pid}/environ")).ok()?;
+        let found = all.split(|&byte| byte == 0);
+        let rest = found
+            .into_iter()
+            .find_map(|one| one.strip_prefix(mark.as_bytes()))?;
+        Some(String::from_utf8_lossy(rest).into_owned())
+    };
     pids()
         .into_iter()
         .filter(|&pid| pid != own && alive(pid))
-        .filter(|pid| {
-            fs::read(format!("/proc/{pid}/environ"))
-                .is_ok_and(|all| all.split(|&b| b == 0).any(|one| one == mark.as_bytes()))
-        })
+        .filter_map(|pid| Some((pid, rest(&pid)?)))
         .collect()
 }
 
