@@ -16,19 +16,23 @@
 mod support;
 
 mod conformance;
+mod guard;
 mod repository;
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
     // Some tests run this binary again, as the process that they watch or kill.
-    let asked = support::witness::when_asked().or_else(conformance::file_killed::when_asked);
+    let asked = support::witness::when_asked()
+        .or_else(support::puppet::when_asked)
+        .or_else(conformance::file_killed::when_asked);
     if let Some(code) = asked {
         return code;
     }
     let arguments = libtest_mimic::Arguments::from_args();
     let mut trials = Vec::new();
     trials.extend(conformance::trials());
+    trials.extend(guard::trials());
     trials.extend(repository::trials());
     trials.extend(support::trials());
     libtest_mimic::run(&arguments, trials).exit_code()

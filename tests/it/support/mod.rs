@@ -2,10 +2,13 @@
 
 #[macro_use]
 pub(crate) mod trial;
+#[macro_use]
+pub(crate) mod containment;
 
 pub(crate) mod lab;
 pub(crate) mod needs;
 pub(crate) mod processes;
+pub(crate) mod puppet;
 pub(crate) mod source;
 pub(crate) mod witness;
 
@@ -17,6 +20,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         lab::trials(),
         needs::trials(),
         processes::trials(),
+        puppet::trials(),
         source::trials(),
         witness::trials(),
     ]
