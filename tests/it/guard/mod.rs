@@ -8,7 +8,11 @@ mod both_killed;
 mod front_frozen;
 mod front_killed;
 mod guardian_killed;
+mod leftovers;
 mod scene;
+mod stopping;
+mod storms;
+mod strangers;
 
 use libtest_mimic::Trial;
 
@@ -18,6 +22,10 @@ pub(crate) fn trials() -> Vec<Trial> {
         front_frozen::trials(),
         front_killed::trials(),
         guardian_killed::trials(),
+        leftovers::trials(),
+        stopping::trials(),
+        storms::trials(),
+        strangers::trials(),
     ]
     .into_iter()
     .flatten()
