@@ -7,6 +7,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
 use tokio::io::unix::AsyncFd;
+use tokio::task::yield_now;
 use tokio::time::{Instant as Monotonic, sleep_until};
 
 use super::cgroup::Cgroup;
@@ -68,6 +69,8 @@ pub struct Front {
     command: Option<Pid>,
     heartbeat: Heartbeat,
     news: VecDeque<FrontEvent>,
+    /// Whether there may be more to reap, of which no signal tells any more.
+    unreaped: bool,
 }
 
 impl Front {
@@ -88,6 +91,7 @@ impl Front {
             command: None,
             heartbeat: Heartbeat::default(),
             news: VecDeque::new(),
+            unreaped: false,
         })
     }
 
@@ -109,6 +113,7 @@ impl Front {
                 ready = self.channel_ready.readable(), if guarded => ready?.clear_ready(),
                 () = sleep_until(self.heartbeat.due()), if guarded && self.heartbeat.is_on() => {}
                 () = sleep_until(kill_at), if !guarded => {}
+                () = yield_now(), if self.unreaped => self.reap(),
             }
             // Reports first: an exit that the guardian reported before it died must not be lost.
             self.hear_guardian();
@@ -181,13 +186,17 @@ impl Front {
 
     /// Reaps our own children: the guardian, what was here before it, and, after its death, the tree.
     fn reap(&mut self) {
-        loop {
+        /// A storm may die faster than we can reap: renewing and killing go on meanwhile.
+        const REAPED_AT_ONCE: usize = 64;
+        self.unreaped = false;
+        for _ in 0..REAPED_AT_ONCE {
             match sys::reap() {
                 Reaped::Nothing => return self.look_for_the_end(false),
                 Reaped::NoChildren => return self.look_for_the_end(true),
                 Reaped::Child(pid, change) => self.child_changed(pid, change),
             }
         }
+        self.unreaped = true;
     }
 
     fn child_changed(&mut self, pid: Pid, change: Change) {
@@ -378,22 +387,10 @@ impl Front {
         } = self;
         drop((channel, channel_ready));
         if let Keeper::Guardian(guardian) = keeper {
-            wait_for_end(guardian);
+            sweep::end(guardian);
         }
         if let Some(cgroup) = cgroup {
             cgroup.remove();
         }
-    }
-}
-
-fn wait_for_end(guardian: Pid) {
-    use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-    let Ok(pidfd) = sys::pidfd_open(guardian) else {
-        return;
-    };
-    let mut fds = [PollFd::new(pidfd.as_fd(), PollFlags::POLLIN)];
-    let ended = poll(&mut fds, PollTimeout::from(1_000_u16)).is_ok_and(|ready| ready > 0);
-    if !ended {
-        sys::pidfd_send(pidfd.as_fd(), libc::SIGKILL).ok();
     }
 }
