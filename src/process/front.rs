@@ -210,6 +210,8 @@ impl Front {
                 self.command = None;
                 self.news.push_back(FrontEvent::Command(change));
             }
+            // What it left behind is our child now, and no more of the tree than it was.
+            Keeper::Guardian(guardian) if ended => self.note_strangers(guardian),
             Keeper::Guardian(_) | Keeper::Ourselves(_) => {}
         }
     }
@@ -285,8 +287,12 @@ impl Front {
             return;
         }
         self.tree.spare(Vec::new());
-        self.strangers = self.tree.children();
-        self.strangers.retain(|child| *child != guardian);
+        let mut strangers = self.tree.children();
+        // Had it ended before the look, the tree would have been among what was seen.
+        if !sys::has_ended(guardian) {
+            strangers.retain(|child| *child != guardian);
+            self.strangers = strangers;
+        }
         self.tree.spare(self.strangers.clone());
     }
 
@@ -355,13 +361,9 @@ impl Front {
 
     /// The processes of the tree that are there now.
     pub fn survivors(&mut self) -> Vec<Survivor> {
-        let guardian = match self.keeper {
-            Keeper::Guardian(pid) => Some(pid),
-            Keeper::Ourselves(_) => None,
-        };
         let members = self.tree.members().into_iter();
         members
-            .filter(|pid| Some(*pid) != guardian)
+            .filter(|pid| !matches!(self.keeper, Keeper::Guardian(guardian) if guardian == *pid))
             .map(Survivor::of)
             .collect()
     }
