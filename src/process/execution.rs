@@ -207,7 +207,7 @@ impl Execution {
     }
 
     /// The SIGKILL instant: the end of the grace, never later than what is armed.
-    fn kill_at(&self) -> Instant {
+    pub(super) fn kill_at(&self) -> Instant {
         let armed = self.armed.map_or(Instant::NEVER, |(_, kill)| kill);
         match self.stage {
             Stage::Running => armed,

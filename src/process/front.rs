@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use nix::unistd::getpid;
 use tokio::io::unix::AsyncFd;
+use tokio::task::yield_now;
 use tokio::time::{Instant as Monotonic, sleep_until};
 
 use super::cgroup::Cgroup;
@@ -52,6 +53,8 @@ pub struct Front {
     last: bool,
     heartbeat: Heartbeat,
     news: VecDeque<FrontEvent>,
+    /// Whether there may be more to reap, of which no signal tells any more.
+    unreaped: bool,
 }
 
 impl Front {
@@ -73,6 +76,7 @@ impl Front {
             last: false,
             heartbeat: Heartbeat::default(),
             news: VecDeque::new(),
+            unreaped: false,
         })
     }
 
@@ -94,6 +98,7 @@ impl Front {
                 ready = self.channel_ready.readable(), if guarded => ready?.clear_ready(),
                 () = sleep_until(self.heartbeat.due()), if guarded && self.heartbeat.is_on() => {}
                 () = sleep_until(kill_at), if !guarded => {}
+                () = yield_now(), if self.unreaped => self.reap(),
             }
             // Reports first: an exit that the guardian reported before it died must not be lost.
             self.hear_guardian();
@@ -170,13 +175,17 @@ impl Front {
 
     /// Reaps our own children: the guardian, what was here before it, and, after its death, the tree.
     fn reap(&mut self) {
-        loop {
+        /// A storm may die faster than we can reap: renewing and killing go on meanwhile.
+        const REAPED_AT_ONCE: usize = 64;
+        self.unreaped = false;
+        for _ in 0..REAPED_AT_ONCE {
             match sys::reap() {
                 Reaped::Nothing => return self.look_for_the_end(false),
                 Reaped::NoChildren => return self.look_for_the_end(true),
                 Reaped::Child(pid, change) => self.child_changed(pid, change),
             }
         }
+        self.unreaped = true;
     }
 
     fn child_changed(&mut self, pid: Pid, change: Change) {
@@ -195,6 +204,8 @@ impl Front {
                 self.command = None;
                 self.news.push_back(FrontEvent::Command(change));
             }
+            // What it left behind is our child now, and no more of the tree than it was.
+            Keeper::Guardian(guardian) if ended => self.note_strangers(guardian),
             Keeper::Guardian(_) | Keeper::Leaving(_) | Keeper::Ourselves(_) | Keeper::Nobody => {}
         }
     }
@@ -273,8 +284,12 @@ impl Front {
             return;
         }
         self.tree.spare(Vec::new());
-        self.strangers = self.tree.children();
-        self.strangers.retain(|child| *child != guardian);
+        let mut strangers = self.tree.children();
+        // Had it ended before the look, the tree would have been among what was seen.
+        if !sys::has_ended(guardian) {
+            strangers.retain(|child| *child != guardian);
+            self.strangers = strangers;
+        }
         self.tree.spare(self.strangers.clone());
     }
 
@@ -373,24 +388,10 @@ impl Front {
         } = self;
         drop((channel, channel_ready));
         if let Keeper::Guardian(guardian) | Keeper::Leaving(guardian) = keeper {
-            wait_for_end(guardian);
+            sweep::end(guardian);
         }
         if let Some(cgroup) = cgroup {
             cgroup.remove();
         }
     }
-}
-
-fn wait_for_end(guardian: Pid) {
-    use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-    let Ok(pidfd) = sys::pidfd_open(guardian) else {
-        return;
-    };
-    let mut fds = [PollFd::new(pidfd.as_fd(), PollFlags::POLLIN)];
-    let ended = poll(&mut fds, PollTimeout::from(1_000_u16)).is_ok_and(|ready| ready > 0);
-    if !ended {
-        sys::pidfd_send(pidfd.as_fd(), libc::SIGKILL).ok();
-    }
-    // Where nobody above us reaps (a container's PID 1 may not), it would stay a zombie.
-    while let Reaped::Child(..) = sys::reap() {}
 }

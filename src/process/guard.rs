@@ -88,6 +88,7 @@ impl Guard {
             execution: Execution::new(guarded.expiry_grace),
             birth: None,
             contained: false,
+            unreaped: false,
         };
         let tree = Tree::below(front, own_group, strangers.clone())?;
         match sys::fork_alone()? {

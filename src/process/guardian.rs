@@ -41,6 +41,10 @@ pub(super) const IGNORED: [i32; 11] = [
     libc::SIGTTOU,
 ];
 
+/// How many are reaped before the time is looked at again. A storm may die faster than a guardian that
+/// competes with it for the processor can reap, and SIGKILL must not wait until there is nothing to reap.
+const REAPED_AT_ONCE: usize = 64;
+
 /// Everything the guardian needs, prepared by the front before the fork.
 #[derive(Debug)]
 pub(super) struct Guardian {
@@ -64,6 +68,8 @@ pub(super) struct Guardian {
     pub(super) birth: Option<OwnedFd>,
     /// Whether the command was born into the cgroup.
     pub(super) contained: bool,
+    /// Whether there may be more to reap, of which no signal tells any more.
+    pub(super) unreaped: bool,
 }
 
 impl Guardian {
@@ -92,12 +98,12 @@ impl Guardian {
     fn wait(&self) {
         let wake = self.execution.wake_at();
         let now = BootClock.now();
-        let timeout = if wake <= now {
+        let timeout = if wake <= now || self.unreaped {
             PollTimeout::ZERO
         } else {
             PollTimeout::NONE
         };
-        if wake > now && wake != Instant::NEVER {
+        if timeout.is_none() && wake != Instant::NEVER {
             let at = Expiration::OneShot(std::time::Duration::from_nanos(wake.as_nanos()).into());
             self.timer
                 .set(at, TimerSetTimeFlags::TFD_TIMER_ABSTIME)
@@ -153,8 +159,12 @@ impl Guardian {
             .execution
             .lose_front(BootClock.now(), self.expiry_grace)
         {
-            self.tree.signal(self.stop_signal);
+            self.send_stop_signal();
         }
+    }
+
+    fn send_stop_signal(&mut self) {
+        self.tree.signal(self.stop_signal, self.execution.kill_at());
     }
 
     fn obey(&mut self, order: Order) {
@@ -173,7 +183,7 @@ impl Guardian {
             }
             Order::Stop { grace } => {
                 if self.execution.stop(BootClock.now(), grace) {
-                    self.tree.signal(self.stop_signal);
+                    self.send_stop_signal();
                 }
             }
             Order::Kill => self.execution.kill(BootClock.now()),
@@ -284,7 +294,8 @@ impl Guardian {
     }
 
     fn reap(&mut self) {
-        loop {
+        self.unreaped = false;
+        for _ in 0..REAPED_AT_ONCE {
             match sys::reap() {
                 Reaped::Nothing => return,
                 Reaped::NoChildren => return self.no_children(),
@@ -297,6 +308,7 @@ impl Guardian {
                 }
             }
         }
+        self.unreaped = true;
     }
 
     fn command_changed(&mut self, change: Change) {
@@ -332,7 +344,7 @@ impl Guardian {
         match self.execution.due(BootClock.now()) {
             Ending::NotYet => {}
             Ending::StopDue => {
-                self.tree.signal(self.stop_signal);
+                self.send_stop_signal();
                 self.tell(Report::StopDue);
             }
             Ending::Kill { freeze } => {

@@ -10,16 +10,23 @@
 
 use std::fs::File;
 use std::os::fd::AsFd;
+use std::time::Duration;
 
 use nix::fcntl::{OFlag, openat};
 use nix::sys::stat::Mode;
 use nix::unistd::read;
 
 use super::sys::{self, Pid};
+use crate::clock::{BootClock, Clock, Instant};
 
 /// How many processes one pass can see. A machine with more is swept in several passes: the dead
 /// make room.
 const CAPACITY: usize = 65_536;
+
+/// How long one look may take. A storm whose processes hand over to one another without pause adds new
+/// ones to the end of the list faster than they can be looked at, and a look at all of them would end
+/// only when the numbers do. Too short, and of a machine with very many processes a part is never seen.
+const LONGEST_LOOK: Duration = Duration::from_secs(1);
 
 /// One process, as `/proc/PID/stat` shows it.
 #[derive(Clone, Copy, Debug)]
@@ -73,11 +80,13 @@ impl Tree {
     }
 
     /// Sends `signal` once to every process of the tree, and continues the ones that are stopped so
-    /// that they can act on it. Two passes: a process may be born between look and signal.
-    pub(super) fn signal(&mut self, signal: i32) {
+    /// that they can act on it. Two passes: a process may be born between look and signal. SIGKILL, which
+    /// is due at `kill`, does not wait for them.
+    pub(super) fn signal(&mut self, signal: i32, kill: Instant) {
+        let until = kill.min(BootClock.now() + LONGEST_LOOK);
         self.met.clear();
         for _ in 0..2 {
-            self.look();
+            self.look_until(until);
             for at in 0..self.seen.len() {
                 let process = self.seen[at];
                 if process.ours && self.meet(process.pid) {
@@ -162,14 +171,20 @@ impl Tree {
         false
     }
 
-    /// Reads `/proc` and marks what descends from the root.
     fn look(&mut self) {
+        self.look_until(BootClock.now() + LONGEST_LOOK);
+    }
+
+    /// Reads `/proc` and marks what descends from the root. What it has not seen by `until` is left to
+    /// the next look.
+    fn look_until(&mut self, until: Instant) {
         let Self { seen, proc, .. } = self;
         seen.clear();
         sys::list_processes(proc.as_fd(), |pid| {
             if seen.len() < seen.capacity() {
                 seen.extend(look_at(proc, pid));
             }
+            seen.len() < seen.capacity() && BootClock.now() < until
         })
         .ok();
         self.mark();
@@ -344,7 +359,7 @@ mod tests {
             .into_iter()
             .filter(|m| *m != pid && *m != grandchild)
             .collect();
-        whole.signal(libc::SIGTERM);
+        whole.signal(libc::SIGTERM, Instant::NEVER);
         child.wait().unwrap();
     }
 }

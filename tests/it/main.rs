@@ -17,6 +17,7 @@ mod support;
 
 mod conformance;
 mod contention;
+mod guard;
 mod repository;
 
 use std::process::ExitCode;
@@ -24,6 +25,7 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     // Some tests run this binary again, as the process that they watch or kill.
     let asked = support::witness::when_asked()
+        .or_else(support::puppet::when_asked)
         .or_else(conformance::file_killed::when_asked)
         .or_else(contention::when_asked);
     if let Some(code) = asked {
@@ -33,6 +35,7 @@ fn main() -> ExitCode {
     let mut trials = Vec::new();
     trials.extend(conformance::trials());
     trials.extend(contention::trials());
+    trials.extend(guard::trials());
     trials.extend(repository::trials());
     trials.extend(support::trials());
     libtest_mimic::run(&arguments, trials).exit_code()

@@ -101,6 +101,21 @@ pub(in crate::process) fn has_children() -> bool {
     unsafe { libc::waitid(libc::P_ALL, 0, &raw mut info, options) == 0 }
 }
 
+/// Whether a child has ended; takes nothing from it. Once this says no, everything that was seen before
+/// was seen before its end.
+pub(in crate::process) fn has_ended(child: Pid) -> bool {
+    let Ok(child) = libc::id_t::try_from(child) else {
+        return true;
+    };
+    // SAFETY: an all-zero siginfo_t is a valid value of that plain struct.
+    let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
+    let options = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT | libc::__WALL;
+    // SAFETY: `info` is valid for writing for the whole call.
+    let answer = unsafe { libc::waitid(libc::P_PID, child, &raw mut info, options) };
+    // SAFETY: the kernel fills in the members of SIGCHLD, or leaves the zeros.
+    answer != 0 || unsafe { info.si_pid() } != 0
+}
+
 /// Asks, without waiting, what happened to any child, stops included.
 pub(in crate::process) fn reap() -> Reaped {
     let mut status = 0;

@@ -12,7 +12,7 @@ mod signals;
 
 pub use children::Change;
 pub(super) use children::{
-    Fork, Reaped, exit_now, fork, fork_alone, fork_into, has_children, reap,
+    Fork, Reaped, exit_now, fork, fork_alone, fork_into, has_children, has_ended, reap,
 };
 pub(super) use descriptors::{receive_datagram, send_datagram, watch, write_all};
 use errno::check;

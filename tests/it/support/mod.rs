@@ -2,10 +2,13 @@
 
 #[macro_use]
 pub(crate) mod trial;
+#[macro_use]
+pub(crate) mod containment;
 
 pub(crate) mod lab;
 pub(crate) mod needs;
 pub(crate) mod processes;
+pub(crate) mod puppet;
 pub(crate) mod random;
 pub(crate) mod source;
 pub(crate) mod witness;
@@ -19,6 +22,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         needs::trials(),
         processes::trials(),
         random::trials(),
+        puppet::trials(),
         source::trials(),
         witness::trials(),
     ]

@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use libtest_mimic::Trial;
+use nix::sys::statvfs::{FsFlags, statvfs};
 
 /// The variable with the list of what must be there.
 const REQUIRE: &str = "LEASECTL_TEST_REQUIRE";
@@ -35,7 +36,8 @@ impl fmt::Display for Missing {
 }
 
 /// Goes on only when `what` is there: `root`, `cgroup2` (a child of our own cgroup can be made and
-/// killed), `pidns` (a PID namespace can be made), or the name of a program on the path.
+/// killed), `pidns` (a PID namespace can be made), `setuid` (a program below the directory for temporary
+/// files can become its owner), or the name of a program on the path.
 ///
 /// To be called on the test's own thread, before anything else.
 #[track_caller]
@@ -66,12 +68,19 @@ fn judge(what: &str, required: &str, here: bool) -> Verdict {
     }
 }
 
+/// Whether it is there.
 pub(crate) fn is_here(what: &str) -> bool {
     match what {
         "root" => nix::unistd::geteuid().is_root(),
         "cgroup2" => can_make_a_cgroup().unwrap_or(false),
+        "setuid" => {
+            let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+            status.contains("NoNewPrivs:\t0")
+                && statvfs(&env::temp_dir())
+                    .is_ok_and(|at| !at.flags().contains(FsFlags::ST_NOSUID))
+        }
         "pidns" => Command::new("unshare")
-            .args(["--fork", "--pid", "true"])
+            .args(["--fork", "--pid", "--mount-proc", "true"])
             .stderr(Stdio::null())
             .status()
             .is_ok_and(|status| status.success()),

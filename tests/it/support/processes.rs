@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use libtest_mimic::Trial;
 use nix::sys::signal::{Signal, kill};
+use nix::time::{ClockId, clock_gettime};
 use nix::unistd::Pid;
 
 /// How often a condition is looked at.
@@ -45,6 +46,11 @@ pub(crate) fn comes_true(limit: Duration, mut condition: impl FnMut() -> bool) -
     }
 }
 
+/// The present instant on the boot clock, by which leasectl measures its leases.
+pub(crate) fn boot_now() -> Duration {
+    clock_gettime(ClockId::CLOCK_BOOTTIME).unwrap().into()
+}
+
 /// Whether a process exists and is more than a zombie. A number may come to be used again; the
 /// tests are short.
 pub(crate) fn alive(pid: u32) -> bool {
@@ -59,6 +65,18 @@ pub(crate) fn stopped(pid: u32) -> bool {
 /// The name that the kernel knows a process by (`PR_SET_NAME`).
 pub(crate) fn name(pid: u32) -> Option<String> {
     Some(stat(pid)?.name)
+}
+
+/// The group that a process is in.
+pub(crate) fn group(pid: u32) -> Option<u32> {
+    Some(stat(pid)?.group)
+}
+
+/// The children of `pid`, zombies included.
+pub(crate) fn children(pid: u32) -> Vec<u32> {
+    let mut all = pids();
+    all.retain(|&one| stat(one).is_some_and(|stat| stat.parent == pid));
+    all
 }
 
 /// Everything below `pid`, by parent links, without zombies and without `pid` itself.
@@ -148,6 +166,7 @@ struct Stat {
     name: String,
     state: char,
     parent: u32,
+    group: u32,
 }
 
 fn stat(pid: u32) -> Option<Stat> {
@@ -161,6 +180,7 @@ fn stat(pid: u32) -> Option<Stat> {
         name: name.to_owned(),
         state: words.next()?.chars().next()?,
         parent: words.next()?.parse().ok()?,
+        group: words.next()?.parse().ok()?,
     })
 }
 
