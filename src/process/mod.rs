@@ -31,4 +31,4 @@ pub use front::Front;
 pub use guard::{Containment, Guard, Guarded, has_terminal};
 pub use signals::{Heard, JobControl, SignalName, die_of, name_of, stop_ourselves};
 pub use survivor::Survivor;
-pub use sys::{Change, Pid};
+pub use sys::{Change, Pid, rename_if_absent};

@@ -1,9 +1,11 @@
 //! Descriptors: watching, writing, and sending one to another process.
 #![expect(unsafe_code, reason = "this folder is where it is kept")]
 
+use std::ffi::CString;
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
+use nix::errno::Errno;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
@@ -14,6 +16,30 @@ pub(in crate::process) fn watch(fd: BorrowedFd<'_>) -> io::Result<AsyncFd<OwnedF
     // SAFETY: an `OwnedFd` is open, names the same open file as long as it lives, and always answers
     // with the same number; the `AsyncFd` owns it, so it is deregistered before it is closed.
     Ok(unsafe { AsyncFd::register_with_interest(copy, Interest::READABLE) }?)
+}
+
+/// Renames `from` to `to`, both in `directory`, unless there is a `to` already (`RENAME_NOREPLACE`,
+/// renameat2(2), which `nix` does not have everywhere).
+///
+/// # Errors
+/// `EEXIST` when there is one, and the kernel's other reasons.
+pub fn rename_if_absent(directory: BorrowedFd<'_>, from: &str, to: &str) -> Result<(), Errno> {
+    const RENAME_NOREPLACE: libc::c_uint = 1;
+    let text = |name: &str| CString::new(name).map_err(|_| Errno::EINVAL);
+    let (from, to) = (text(from)?, text(to)?);
+    let fd = directory.as_raw_fd();
+    // SAFETY: the descriptor is open while borrowed; both texts end in a zero and outlive the call.
+    let answer = unsafe {
+        libc::syscall(
+            libc::SYS_renameat2,
+            fd,
+            from.as_ptr(),
+            fd,
+            to.as_ptr(),
+            RENAME_NOREPLACE,
+        )
+    };
+    Errno::result(answer).map(drop)
 }
 
 /// Writes `bytes`, unless the descriptor is full or gone; the guardian never waits for a reader.

@@ -14,6 +14,7 @@ pub use children::Change;
 pub(super) use children::{
     Fork, Reaped, exit_now, fork, fork_alone, fork_into, has_children, has_ended, reap,
 };
+pub use descriptors::rename_if_absent;
 pub(super) use descriptors::{receive_datagram, send_datagram, watch, write_all};
 use errno::check;
 pub(super) use processes::list_processes;

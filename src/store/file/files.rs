@@ -1,11 +1,11 @@
 //! The files of one lease, opened so that nothing hostile under their names is followed, waited for
 //! or believed.
 
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
 
 use nix::errno::Errno;
-use nix::fcntl::{AtFlags, OFlag, RenameFlags, openat, renameat2};
+use nix::fcntl::{AtFlags, OFlag, openat, renameat};
 use nix::libc;
 use nix::sys::stat::{FileStat, Mode, fchmod, fstat, fstatat};
 use nix::sys::uio::{pread, pwrite};
@@ -16,6 +16,7 @@ use super::directory::Directory;
 use super::trouble::Trouble;
 use super::wire::{COUNTER_LENGTH, encoded, read_record, record_page};
 use crate::lease::{LARGEST_RECORD, LeaseName, LeaseRecord};
+use crate::process::rename_if_absent;
 
 /// The names of one lease's files.
 #[derive(Debug)]
@@ -126,13 +127,7 @@ impl<'a> Files<'a> {
             return Ok(Some(fd));
         }
         let (from, to) = (spare.as_str(), file);
-        match renameat2(
-            self.directory,
-            from,
-            self.directory,
-            to,
-            RenameFlags::RENAME_NOREPLACE,
-        ) {
+        match rename_if_absent(self.directory.as_fd(), from, to) {
             Ok(()) => Ok(Some(fd)),
             Err(errno) => {
                 self.remove(&spare);
@@ -200,7 +195,7 @@ impl<'a> Files<'a> {
 
     fn publish(&self, spare: &str) -> Result<(), Trouble> {
         let (directory, token) = (self.directory, self.token.as_str());
-        renameat2(directory, spare, directory, token, RenameFlags::empty())
+        renameat(directory, spare, directory, token)
             .map_err(|errno| self.trouble("create", token, errno))?;
         let flushed = directory.flush();
         flushed.map_err(|errno| self.trouble("flush the directory of", token, errno))
