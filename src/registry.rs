@@ -7,7 +7,7 @@ use std::sync::Arc;
 use nix::unistd::{User, geteuid};
 
 use crate::clock::{BootClock, Clock};
-use crate::lease::{LeaseStore, StoreError};
+use crate::lease::{LeaseStore, StoreError, StoreLabel};
 #[cfg(feature = "file")]
 use crate::store::file::{self, FileStore};
 #[cfg(feature = "memory")]
@@ -25,6 +25,9 @@ pub const SCHEMES: &[&str] = &[
     #[cfg(feature = "memory")]
     "memory",
 ];
+
+/// The URL of the store that is used when nobody chose one.
+pub const DEFAULT: &str = "file:";
 
 /// What opening a store may depend on, besides its URL.
 #[derive(Clone, Debug)]
@@ -70,7 +73,7 @@ impl OpenContext {
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// No store of this build has that scheme.
-    #[error("unknown store {scheme:?}{hint}; this build has {known}", hint = DidYouMean(.near), known = SCHEMES.join(", "))]
+    #[error("unknown store {scheme:?}: this build has {known}{hint}", hint = DidYouMean(.near), known = SCHEMES.join(", "))]
     UnknownStore {
         /// What was asked for.
         scheme: String,
@@ -93,13 +96,7 @@ pub fn open(url: &StoreUrl, context: &OpenContext) -> Result<Arc<dyn LeaseStore>
     match url.scheme() {
         #[cfg(feature = "file")]
         "file" => {
-            let around = file::Surroundings {
-                uid: context.uid,
-                state_home: context.state_home.clone(),
-                home: context.home.clone(),
-                passwd_home: context.passwd_home.clone(),
-            };
-            let config = file::Config::from_url(url, &around)?;
+            let config = file_config(url, context)?;
             let store = FileStore::open(&config, Arc::clone(&context.clock))?;
             Ok(Arc::new(store))
         }
@@ -111,10 +108,37 @@ pub fn open(url: &StoreUrl, context: &OpenContext) -> Result<Arc<dyn LeaseStore>
                 Arc::clone(&context.clock),
             )))
         }
-        unknown => Err(OpenError::UnknownStore {
-            scheme: unknown.to_owned(),
-            near: nearest(unknown, SCHEMES),
-        }),
+        unknown => Err(unknown_store(unknown)),
+    }
+}
+
+/// The label of the default store, `file:`, without opening or creating anything.
+///
+/// # Errors
+/// [`OpenError`], when this build or this user has no default store.
+pub fn default_label(context: &OpenContext) -> Result<StoreLabel, OpenError> {
+    let url = StoreUrl::parse(DEFAULT)?;
+    #[cfg(feature = "file")]
+    return Ok(file_config(&url, context)?.label());
+    #[cfg(not(feature = "file"))]
+    return Err(unknown_store(url.scheme()));
+}
+
+#[cfg(feature = "file")]
+fn file_config(url: &StoreUrl, context: &OpenContext) -> Result<file::Config, UrlError> {
+    let around = file::Surroundings {
+        uid: context.uid,
+        state_home: context.state_home.clone(),
+        home: context.home.clone(),
+        passwd_home: context.passwd_home.clone(),
+    };
+    file::Config::from_url(url, &around)
+}
+
+fn unknown_store(scheme: &str) -> OpenError {
+    OpenError::UnknownStore {
+        scheme: scheme.to_owned(),
+        near: nearest(scheme, SCHEMES),
     }
 }
 
@@ -131,10 +155,11 @@ mod tests {
 
     #[test]
     fn an_unknown_store_is_answered_with_the_known_ones() {
-        assert!(why("memroy:").starts_with(r#"unknown store "memroy"; did you mean "memory"?"#));
-        assert!(
-            why("redis://:canary@h/0").starts_with(r#"unknown store "redis"; this build has "#)
-        );
+        let memory = why("memroy:");
+        assert!(memory.starts_with(r#"unknown store "memroy": this build has "#));
+        assert!(memory.ends_with(r#"; did you mean "memory"?"#));
+        let redis = why("redis://:canary@h/0");
+        assert!(redis.starts_with(r#"unknown store "redis": this build has "#));
         assert!(!why("redis://:canary@h/0").contains("canary"));
     }
 }

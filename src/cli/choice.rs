@@ -11,21 +11,23 @@ use nix::unistd::geteuid;
 
 use super::args::StoreArgs;
 use super::plan::Refused;
+use super::{chain, os_error, printable};
 use crate::commands::run::ChosenStore;
 use crate::lease::LeaseStore;
-use crate::registry::{self, OpenContext};
+use crate::registry::{self, DEFAULT, OpenContext, OpenError};
 use crate::store::url::StoreUrl;
 
 const STORE: &str = "LEASECTL_STORE";
 const STORE_FILE: &str = "LEASECTL_STORE_FILE";
 const OUTER_LABEL: &str = "LEASECTL_STORE_LABEL";
-/// Used when nobody chose a store.
-const DEFAULT: &str = "file:";
+const BY_DEFAULT: &str = "the default store";
 
 /// The store that will be used, and what becomes of the choice inside the command.
 #[derive(Debug)]
 pub(super) struct Choice {
     url: StoreUrl,
+    /// Whose word the URL is: the start of an error about it.
+    origin: &'static str,
     /// Nobody chose: that has to be said.
     pub(super) is_default: bool,
     pub(super) passed_on: ChosenStore,
@@ -35,24 +37,31 @@ pub(super) struct Choice {
 pub(super) fn choose(typed: &StoreArgs) -> Result<Choice, Refused> {
     let environment = wish(STORE)?;
     let passed_on = passed_on(environment.as_deref())?;
-    let file = std::env::var_os(STORE_FILE).filter(|path| !path.is_empty());
-    let (url, is_default) = match (&typed.store, &typed.store_file) {
-        (Some(text), _) => (from_argument(text)?, false),
-        (None, Some(path)) => (from_file(path)?, false),
+    let file = std::env::var_os(STORE_FILE);
+    let (url, origin) = match (&typed.store, &typed.store_file) {
+        (Some(text), _) => (from_argument(text)?, "--store"),
+        (None, Some(path)) => (from_file(path)?, "--store-file"),
         (None, None) => match (environment, file) {
             (Some(_), Some(_)) => {
                 return Err(format!(
                     "{STORE} and {STORE_FILE} are both set and may name different stores: unset one"
                 ));
             }
-            (Some(text), None) => (parse(&text, STORE)?, false),
-            (None, Some(path)) => (from_file(Path::new(&path))?, false),
-            (None, None) => (parse(DEFAULT, "the default")?, true),
+            (Some(text), None) => (parse(&text, STORE)?, STORE),
+            // It was meant to be something: the default would be another store.
+            (None, Some(path)) if path.is_empty() => {
+                return Err(format!(
+                    "{STORE_FILE} is set and empty: unset it, or set it to a file with a URL in it"
+                ));
+            }
+            (None, Some(path)) => (from_file(Path::new(&path))?, STORE_FILE),
+            (None, None) => (parse(DEFAULT, BY_DEFAULT)?, BY_DEFAULT),
         },
     };
     Ok(Choice {
         url,
-        is_default,
+        origin,
+        is_default: origin == BY_DEFAULT,
         passed_on,
     })
 }
@@ -61,11 +70,17 @@ impl Choice {
     /// Opens the store.
     pub(super) fn open(&self) -> Result<Arc<dyn LeaseStore>, Refused> {
         let context = OpenContext::of_this_process();
-        let store = registry::open(&self.url, &context).map_err(|error| super::chain(&error))?;
+        let refuse = |error: OpenError| match error {
+            // The store's own errors begin with its label.
+            OpenError::Store(error) => chain(&error),
+            error => format!("{}: {}", self.origin, chain(&error)),
+        };
         if self.is_default {
-            refuse_another_than_the_outer(store.label().as_str())?;
+            // Before it is opened: opening may create it.
+            let label = registry::default_label(&context).map_err(refuse)?;
+            refuse_another_than_the_outer(label.as_str())?;
         }
-        Ok(store)
+        registry::open(&self.url, &context).map_err(refuse)
     }
 }
 
@@ -73,9 +88,10 @@ impl Choice {
 fn refuse_another_than_the_outer(label: &str) -> Result<(), Refused> {
     match std::env::var_os(OUTER_LABEL) {
         Some(outer) if outer != OsStr::new(label) => Err(format!(
-            "no store was chosen, and the default {label} is not the store of the leasectl around this \
-             one, {}: pass the store on with --store or {STORE}, or say --store file: to mean it",
-            super::printable(&outer.to_string_lossy())
+            "no store was chosen inside another leasectl: the default would be {label}, and that one \
+             uses {}; give the same --store, --store-file or {STORE} to both, or say --store file: to \
+             mean the default",
+            printable(&outer.to_string_lossy())
         )),
         _ => Ok(()),
     }
@@ -129,8 +145,8 @@ fn parse(text: &str, origin: &str) -> Result<StoreUrl, Refused> {
 
 /// Reads a URL from a file that nobody else can write or read: it may hold a password.
 fn from_file(path: &Path) -> Result<StoreUrl, Refused> {
-    let shown = super::printable(&path.to_string_lossy());
-    let refuse = |why: String| format!("store file {shown} is refused: {why}");
+    let shown = printable(&path.to_string_lossy());
+    let refuse = |why: String| format!("the store file {shown} is refused: {why}");
     // Opening a FIFO must not wait for a writer, and a symlink is not followed.
     let file = File::options()
         .read(true)
@@ -138,7 +154,7 @@ fn from_file(path: &Path) -> Result<StoreUrl, Refused> {
         .open(path)
         .map_err(|error| match error.raw_os_error() {
             Some(libc::ELOOP) => refuse("it is a symlink; name the file itself".to_owned()),
-            _ => refuse(super::os_error(&error)),
+            _ => refuse(os_error(&error)),
         })?;
     check(&file).map_err(refuse)?;
     let mut text = String::new();
@@ -156,9 +172,9 @@ fn from_file(path: &Path) -> Result<StoreUrl, Refused> {
 const LONGEST: u64 = 16 * 1024;
 
 fn check(file: &File) -> Result<(), String> {
-    let meta = file.metadata().map_err(|error| super::os_error(&error))?;
+    let meta = file.metadata().map_err(|error| os_error(&error))?;
     if !meta.is_file() {
-        return Err("it is not a regular file".to_owned());
+        return Err("it is no regular file; write the URL into one, with mode 0600".to_owned());
     }
     let (owner, ours) = (meta.uid(), geteuid().as_raw());
     if owner != 0 && owner != ours {
@@ -169,7 +185,7 @@ fn check(file: &File) -> Result<(), String> {
     let mode = meta.mode() & 0o7777;
     if mode & 0o077 != 0 {
         return Err(format!(
-            "its mode is {mode:04o}, so others may see it; chmod it to 0600"
+            "its mode is {mode:04o}, so others may read or write it; chmod it to 0600"
         ));
     }
     Ok(())
