@@ -31,8 +31,16 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Verb {
     /// Run a command while holding a lease
+    ///
+    /// Acquires the lease, runs COMMAND, and gives the lease back once every process of the command
+    /// is gone. Without --wait it tries once; when somebody else has the lease, nothing is run.
+    ///
+    /// Durations have a unit: 500ms, 30s, 5m, 1h30m.
     Run(Box<RunArgs>),
 }
+
+const RUN_HINT: &str = "\
+Durations are written 30s, 5m, 1h30m. Exit codes, examples and more: --help";
 
 const RUN_EXAMPLES: &str = "\
 Examples:
@@ -54,52 +62,50 @@ Exit codes:
 The command finds LEASECTL_LEASE, LEASECTL_TOKEN, LEASECTL_HOLDER and LEASECTL_STORE_LABEL in its
 environment. LEASECTL_TOKEN rises with every holder: have what you write to refuse a lower one.";
 
-/// Run a command while holding a lease
-///
-/// Acquires the lease, runs COMMAND, and gives the lease back once every process of the command is
-/// gone. Without --wait it tries once; when somebody else has the lease, nothing is run.
+/// `leasectl run`. The first paragraph of each doc is for `-h`, and has to fit beside the option in
+/// 80 columns; the others are for `--help`.
 #[derive(Args, Debug)]
-#[command(after_long_help = RUN_EXAMPLES, after_help = "See --help for exit codes and examples.")]
+#[command(after_long_help = RUN_EXAMPLES, after_help = RUN_HINT)]
 pub struct RunArgs {
-    /// Name of the lease: 1 to 512 bytes of UTF-8
+    /// The command and its arguments, after --
+    ///
+    /// It is started directly, not through a shell.
+    #[arg(last = true, required = true, value_name = "COMMAND")]
+    pub command: Vec<OsString>,
+
+    /// The lease, by any name you choose
+    ///
+    /// 1 to 512 bytes of UTF-8, compared byte by byte, without control characters. It need not be created first.
     #[arg(short, long, value_name = "NAME", allow_hyphen_values = true)]
     pub lease: OsString,
 
-    /// Where leases are kept
-    #[command(flatten)]
-    pub store: StoreArgs,
-
-    /// Queue for the lease this long, or forever; without it, try once
+    /// Wait for the lease this long; else try once
     #[arg(short, long, value_name = "DURATION|forever", value_parser = values::wait)]
     #[arg(allow_hyphen_values = true)]
     pub wait: Option<Wait>,
 
-    /// Exit code when the lease was refused; with 0 that is silent, for cron
+    /// Exit code when refused [default: 120]
+    ///
+    /// Refused means held by another, or in its minimum hold, also when --wait ran out. With 0 that
+    /// is silent, so that cron sends no mail.
     #[arg(
         short = 'E',
         long,
         value_name = "N",
-        default_value_t = 120,
+        value_parser = values::exit_code,
+        default_value = "120",
+        hide_default_value = true,
         allow_hyphen_values = true
     )]
     pub held_exit_code: u8,
 
-    /// Times of the lease
-    #[command(flatten)]
-    pub times: TimeArgs,
-
-    /// Others are kept out this long from the acquisition on, even if the command is done sooner
+    /// Keep others out at least this long
+    ///
+    /// Even if the command is done sooner. Counted from the acquisition, however the command ends, crashes included. For jobs that are
+    /// started by several clocks: well under the interval of the job.
     #[arg(long, value_name = "DURATION", value_parser = values::duration)]
     #[arg(allow_hyphen_values = true)]
     pub min_hold: Option<Duration>,
-
-    /// How the command is stopped
-    #[command(flatten)]
-    pub stop: StopArgs,
-
-    /// What the record says
-    #[command(flatten)]
-    pub record: RecordArgs,
 
     /// Print errors only
     #[arg(short, long, conflicts_with = "verbose")]
@@ -109,97 +115,147 @@ pub struct RunArgs {
     #[arg(short, long)]
     pub verbose: bool,
 
-    /// The command and its arguments, after --
-    #[arg(last = true, required = true, value_name = "COMMAND")]
-    pub command: Vec<OsString>,
+    // The groups come last: a heading holds for everything below it.
+    /// Where leases are kept
+    #[command(flatten)]
+    pub store: StoreArgs,
+
+    /// How the command is stopped
+    #[command(flatten)]
+    pub stop: StopArgs,
+
+    /// Times of the lease
+    #[command(flatten)]
+    pub times: TimeArgs,
+
+    /// What the record says
+    #[command(flatten)]
+    pub record: RecordArgs,
 }
 
 /// Which store.
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Store")]
 pub struct StoreArgs {
-    /// URL of the store: file:, file:///DIR or memory:; also read from LEASECTL_STORE.
-    /// Without one, the file store of this machine and user
+    /// Where leases are kept [env: LEASECTL_STORE]
+    ///
+    /// URL of the store: file: (the default directory of this user), file:///DIR or memory: (one
+    /// process, for tests). When nobody chooses one, it is file:, and one line says so. A URL with a
+    /// password is refused here, because every user can read it: use --store-file.
     #[arg(long, value_name = "URL", conflicts_with = "store_file")]
     pub store: Option<OsString>,
 
-    /// File that contains the store's URL, for URLs with a password: a regular file, mode 0600;
-    /// also read from LEASECTL_STORE_FILE
+    /// File with that URL [env: LEASECTL_STORE_FILE]
+    ///
+    /// One line; a password is allowed. A regular file, not a symlink, of root or yourself, with mode
+    /// 0600.
     #[arg(long, value_name = "PATH")]
     pub store_file: Option<PathBuf>,
+}
+
+/// How the command is stopped.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Stopping the command")]
+pub struct StopArgs {
+    /// Longest run of the command
+    ///
+    /// When it is over, the command is stopped and leasectl exits with 124.
+    #[arg(long, value_name = "DURATION", value_parser = values::some_duration)]
+    #[arg(allow_hyphen_values = true)]
+    pub run_timeout: Option<Duration>,
+
+    /// Asks it to end [default: TERM]
+    ///
+    /// By name or number: TERM, SIGTERM, 15. Sent to the whole command.
+    #[arg(long, value_name = "SIGNAL", value_parser = values::stop_signal, default_value = "TERM")]
+    #[arg(hide_default_value = true)]
+    pub stop_signal: SignalName,
+
+    /// From that to SIGKILL [default: 10s]
+    ///
+    /// Between the stop signal and SIGKILL when leasectl decides to stop the command (--run-timeout,
+    /// --leftovers); the lease is renewed meanwhile. When the lease itself ends, --expiry-grace
+    /// counts instead.
+    #[arg(long, value_name = "DURATION", value_parser = values::duration, default_value = "10s")]
+    #[arg(allow_hyphen_values = true, hide_default_value = true)]
+    pub grace: Duration,
+
+    /// Left behind: stop (default), wait, leave
+    ///
+    /// What happens to processes that the command left behind. stop: they are stopped, with the stop
+    /// signal and the grace. wait: the lease is held until all of them have ended. leave: they go on
+    /// without the lease, for a command that starts a daemon.
+    #[arg(long, value_name = "POLICY", value_enum, default_value_t = LeftoversArg::Stop)]
+    #[arg(hide_possible_values = true, hide_default_value = true)]
+    pub leftovers: LeftoversArg,
+
+    /// Time to end first [default: 1s]
+    ///
+    /// How long what was left behind gets to end by itself, silently and still under the lease.
+    #[arg(long, value_name = "DURATION", value_parser = values::duration, default_value = "1s")]
+    #[arg(allow_hyphen_values = true, hide_default_value = true)]
+    pub leftovers_settle: Duration,
 }
 
 /// Times of the lease.
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Times of the lease")]
 pub struct TimeArgs {
-    /// Time to live of the lease without a renewal, 2s to 24h [default: 30s]
+    /// A grant lasts so long [default: 30s]
+    ///
+    /// Unless it is renewed; 2s to 24h, measured by the store. The command is gone before that: with 30s after
+    /// 27s without an answer from the store.
     #[arg(long, value_name = "DURATION", value_parser = values::duration)]
     #[arg(allow_hyphen_values = true)]
     pub ttl: Option<Duration>,
 
-    /// From one renewal to the next [default: ttl/5]
+    /// It is renewed so often [default: ttl/5]
     #[arg(long, value_name = "DURATION", value_parser = values::duration)]
     #[arg(allow_hyphen_values = true)]
     pub renew_every: Option<Duration>,
 
-    /// From the stop signal to SIGKILL when the lease runs out or leasectl dies [default: ttl/6]
+    /// Time to stop at its end [default: ttl/6]
+    ///
+    /// From the stop signal to SIGKILL when the lease cannot be renewed or leasectl dies.
     #[arg(long, value_name = "DURATION", value_parser = values::duration)]
     #[arg(allow_hyphen_values = true)]
     pub expiry_grace: Option<Duration>,
 
-    /// How much the rates of two machines' clocks may differ, 0 to 0.5 [default: 0.10]
+    /// Clocks differ in rate by [default: 0.1]
+    ///
+    /// How much the rates of two machines' clocks may differ, 0 to 0.5: that part of the ttl is not
+    /// used.
     #[arg(long, value_name = "FRACTION", value_parser = values::fraction)]
     #[arg(allow_hyphen_values = true)]
     pub max_drift: Option<f64>,
 }
 
-/// How the command is stopped.
-#[derive(Args, Debug)]
-#[command(next_help_heading = "Stopping")]
-pub struct StopArgs {
-    /// Signal that asks the command to end
-    #[arg(long, value_name = "SIGNAL", value_parser = values::stop_signal, default_value = "TERM")]
-    pub stop_signal: SignalName,
-
-    /// From the stop signal to SIGKILL when leasectl decides to stop the command, renewing meanwhile
-    #[arg(long, value_name = "DURATION", value_parser = values::duration, default_value = "10s")]
-    #[arg(allow_hyphen_values = true)]
-    pub grace: Duration,
-
-    /// Longest run of the command
-    #[arg(long, value_name = "DURATION", value_parser = values::some_duration)]
-    #[arg(allow_hyphen_values = true)]
-    pub run_timeout: Option<Duration>,
-
-    /// What happens to processes that the command left behind
-    #[arg(long, value_name = "POLICY", value_enum, default_value_t = LeftoversArg::Stop)]
-    pub leftovers: LeftoversArg,
-
-    /// How long they may take to end by themselves before that
-    #[arg(long, value_name = "DURATION", value_parser = values::duration, default_value = "1s")]
-    #[arg(allow_hyphen_values = true)]
-    pub leftovers_settle: Duration,
-}
-
 /// What the record says.
 #[derive(Args, Debug)]
-#[command(next_help_heading = "Record")]
+#[command(next_help_heading = "What others see")]
 pub struct RecordArgs {
-    /// Text shown with the lease
-    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
+    /// A word to whoever is refused
+    ///
+    /// At most 512 bytes.
+    #[arg(long, value_name = "TEXT", value_parser = values::note, allow_hyphen_values = true)]
     pub note: Option<String>,
 
-    /// Key and value shown with the lease; may be repeated
+    /// More for the record; repeatable
+    ///
+    /// Kept beside the lease; together at most 512 bytes.
     #[arg(long, value_name = "KEY=VALUE", value_parser = values::key_value)]
     pub meta: Vec<(String, String)>,
 
-    /// Who holds, in the record [default: the host name]
-    #[arg(long, value_name = "LABEL", value_parser = values::label)]
+    /// Who we are [default: the host name]
+    #[arg(long, value_name = "LABEL", value_parser = values::label, allow_hyphen_values = true)]
     pub holder: Option<String>,
 
-    /// How much of the command the record names
+    /// Named: program (default), args, nothing
+    ///
+    /// How much of the command is named: program, the program and its arguments (args), or nothing.
+    /// Never the environment.
     #[arg(long, value_name = "WHAT", value_enum, default_value_t = RecordArg::Program)]
+    #[arg(hide_possible_values = true, hide_default_value = true)]
     pub record: RecordArg,
 }
 

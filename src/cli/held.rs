@@ -1,45 +1,67 @@
 //! Who has a lease, in words.
 
-use super::printable;
 use super::report::span;
+use super::{printable, quoted};
 use crate::clock::{BootClock, Clock};
 use crate::lease::{LeaseRecord, Observation, RefusedWhy};
 
-/// Why an attempt was refused, naming the holder, since when, and until when.
-pub(super) fn describe(why: RefusedWhy, by: &Observation) -> String {
-    match why {
-        RefusedWhy::Held => match &by.record {
-            Some(record) => format!("held by {}{}", holder(record), left(by)),
-            None => format!("held by somebody who left no record{}", left(by)),
+/// Why an attempt was refused, naming the holder, since when, and for how long still. Follows "is".
+pub(super) fn describe(why: RefusedWhy, by: Option<&Observation>) -> String {
+    match (why, by) {
+        (RefusedWhy::Held, None) => "held: by somebody else".to_owned(),
+        (RefusedWhy::Held, Some(by)) => match &by.record {
+            Some(record) => format!("held: by {}{}{}", holder(record), left(by), note(record)),
+            None => format!("held: by somebody who left no record{}", left(by)),
         },
-        RefusedWhy::Cooldown => match by.cooldown_until {
-            Some(until) => format!("in its minimum hold until {until}"),
+        (RefusedWhy::Cooldown, by) => match by.and_then(|by| by.cooldown_until) {
+            Some(until) => format!(
+                "in its minimum hold: {} left, until {until}{}",
+                span(until.since(BootClock.wall())),
+                by.and_then(|by| by.record.as_ref())
+                    .map_or_else(String::new, last_run)
+            ),
             None => "in its minimum hold".to_owned(),
         },
     }
 }
 
 fn holder(record: &LeaseRecord) -> String {
-    let holder = &record.holder;
     let program = record
         .program
         .as_deref()
-        .map(|program| format!(" running {}", printable(program)));
+        .map(|program| format!(", running {}", printable(program)));
+    format!(
+        "{}{}, since {} ({} ago)",
+        who(record),
+        program.unwrap_or_default(),
+        record.acquired_at,
+        span(BootClock.wall().since(record.acquired_at)),
+    )
+}
+
+fn who(record: &LeaseRecord) -> String {
+    let holder = &record.holder;
     let host = if holder.host == holder.label {
         String::new()
     } else {
         format!(" on {}", holder.host)
     };
     format!(
-        "{}{}, pid {} of {}{}, since {} ({} ago)",
+        "{}{}, pid {} of {}",
         printable(&holder.label),
         printable(&host),
         holder.pid,
         printable(&holder.user),
-        program.unwrap_or_default(),
-        record.acquired_at,
-        span(BootClock.wall().since(record.acquired_at)),
     )
+}
+
+fn last_run(record: &LeaseRecord) -> String {
+    format!(", last held by {}{}", who(record), note(record))
+}
+
+fn note(record: &LeaseRecord) -> String {
+    let note = record.note.as_deref();
+    note.map_or_else(String::new, |note| format!(", note {}", quoted(note)))
 }
 
 fn left(by: &Observation) -> String {

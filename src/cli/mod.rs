@@ -2,14 +2,16 @@
 
 mod args;
 mod choice;
+mod ending;
 pub mod exit;
 mod held;
 mod plan;
 mod report;
 mod start;
+mod usage;
 mod values;
 mod words;
 
 pub use args::Cli;
 pub use start::main;
-use words::{chain, os_error, printable};
+use words::{chain, named, os_error, printable, quoted};

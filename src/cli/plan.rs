@@ -5,6 +5,8 @@ use std::ffi::OsString;
 
 use super::args::{LeftoversArg, RecordArg, RunArgs};
 use super::choice::{self, Choice};
+use super::values::LONGEST_NOTE;
+use super::{named, quoted};
 use crate::commands::run::{RunPlan, command_environment};
 use crate::lease::{LeaseName, Promises, Purpose, Timing, TimingOptions};
 use crate::process::identity;
@@ -23,7 +25,7 @@ pub(super) type Refused = String;
 /// Checks everything that was typed, and opens the store.
 pub(super) fn run(typed: &RunArgs) -> Result<Planned, Refused> {
     let lease = LeaseName::from_os(&typed.lease).map_err(|error| {
-        format!("{error}: a name is 1 to 512 bytes of UTF-8 without control characters")
+        format!("{error}; a name is 1 to 512 bytes of UTF-8 without control characters")
     })?;
     let timing = timing(typed)?;
     let purpose = purpose(typed)?;
@@ -83,8 +85,20 @@ fn purpose(typed: &RunArgs) -> Result<Purpose, Refused> {
     let mut meta = BTreeMap::new();
     for (key, value) in &typed.record.meta {
         if meta.insert(key.clone(), value.clone()).is_some() {
-            return Err(format!("--meta {key:?} is given twice: give each key once"));
+            return Err(format!(
+                "--meta {} is given twice; give each key once",
+                quoted(key)
+            ));
         }
+    }
+    let length: usize = meta
+        .iter()
+        .map(|(key, value)| key.len() + value.len())
+        .sum();
+    if length > LONGEST_NOTE {
+        return Err(format!(
+            "--meta is {length} bytes in all; the limit is {LONGEST_NOTE}: the record has to fit a page"
+        ));
     }
     let text = |word: &OsString| word.to_string_lossy().into_owned();
     let (program, args) = match typed.record.record {
@@ -108,9 +122,9 @@ fn refuse_itself(lease: &LeaseName, label: &str) -> Result<(), Refused> {
     let is = |key: &str, value: &str| std::env::var_os(key).is_some_and(|found| found == value);
     if is("LEASECTL_LEASE", lease.as_str()) && is("LEASECTL_STORE_LABEL", label) {
         return Err(format!(
-            "this command already runs under lease {:?} of {label}: taking it again would wait for \
-             itself; use another name, or no leasectl, inside",
-            lease.as_str()
+            "this already runs under {} of {label}: taking that again would wait for itself; use \
+             another name, or no leasectl, inside",
+            named(lease.as_str())
         ));
     }
     Ok(())

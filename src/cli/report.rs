@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-use super::printable;
+use super::{named, printable};
 use crate::commands::run::{Listener, News};
-use crate::lease::{LostWhy, Observation, RefusedWhy, StoreError};
+use crate::lease::{FencingToken, LostWhy, Observation, RefusedWhy, StoreError};
 use crate::process::{Containment, Survivor};
 use crate::supervisor::StopWhy;
 
@@ -30,18 +30,29 @@ pub(super) struct Printer {
     level: Level,
     lease: String,
     stop_signal: String,
+    /// From which level on waiting is told.
+    waiting_from: Level,
     /// The holder that was last said to be waited for: said again only when it changes.
-    waited_for: Option<String>,
+    waited_for: Option<Awaited>,
 }
+
+/// What is waited for: the end of this hold, or of a minimum hold.
+type Awaited = (RefusedWhy, Option<FencingToken>);
 
 impl Printer {
     pub(super) fn new(level: Level, lease: &str, stop_signal: String) -> Self {
         Self {
             level,
-            lease: printable(lease),
+            lease: named(lease),
             stop_signal,
+            waiting_from: Level::Normal,
             waited_for: None,
         }
+    }
+
+    /// To be refused is no news, and so neither is to wait: cron would mail it.
+    pub(super) const fn do_not_tell_of_waiting(&mut self) {
+        self.waiting_from = Level::Verbose;
     }
 
     fn say(&self, level: Level, text: &str) {
@@ -117,7 +128,10 @@ impl Listener for Printer {
             News::DoubtEnded => {
                 self.say(Level::Normal, "the store answers again; the lease is ours")
             }
-            News::Lost(why) => self.say(Level::Normal, &format!("the lease {}", lost(*why))),
+            News::Lost(why) => self.say(
+                Level::Normal,
+                &format!("{} was lost: it {}", self.lease, lost(*why)),
+            ),
             News::Stopping { why, kill_in } => self.stopping(*why, *kill_in),
             News::Killing => self.say(Level::Verbose, "sending SIGKILL to the whole command"),
             News::Paused { kill_in } => self.paused(*kill_in),
@@ -145,13 +159,14 @@ impl Listener for Printer {
 
 impl Printer {
     fn waiting(&mut self, why: RefusedWhy, by: &Observation) {
-        let holder = super::held::describe(why, by);
-        if self.waited_for.as_ref() != Some(&holder) {
+        let awaited = (why, by.record.as_ref().map(|record| record.token));
+        if self.waited_for != Some(awaited) {
+            let how = super::held::describe(why, Some(by));
             self.say(
-                Level::Normal,
-                &format!("waiting for {}: {holder}", self.lease),
+                self.waiting_from,
+                &format!("{} is {how}; waiting", self.lease),
             );
-            self.waited_for = Some(holder);
+            self.waited_for = Some(awaited);
         }
     }
 
@@ -165,8 +180,8 @@ impl Printer {
 
     fn stopping(&self, why: StopWhy, kill_in: Duration) {
         let why = match why {
-            StopWhy::Lost(why) => format!("the lease {}", lost(why)),
-            StopWhy::NotRenewed => "the lease could not be renewed in time".to_owned(),
+            StopWhy::Lost(why) => format!("{} was lost: it {}", self.lease, lost(why)),
+            StopWhy::NotRenewed => format!("{} could not be renewed in time", self.lease),
             StopWhy::RunTimeout => "--run-timeout was reached".to_owned(),
             StopWhy::Operator => "an operator asked for the lease".to_owned(),
             StopWhy::ScheduledEvent => "this machine is about to go away".to_owned(),
@@ -196,9 +211,9 @@ impl Printer {
     fn leftovers(&self, left: &[Survivor]) {
         if !left.is_empty() {
             let text = format!(
-                "the command has ended and left {}: stopping; use --leftovers wait or leave to \
-                 change that",
-                named(left)
+                "the command ended and left {} behind; stopping them (--leftovers wait or leave \
+                 changes that)",
+                processes(left)
             );
             self.say(Level::Normal, &text);
         }
@@ -207,8 +222,9 @@ impl Printer {
     fn survivors(&self, left: &[Survivor]) {
         if !left.is_empty() {
             let text = format!(
-                "killed and still there: {}; the lease stays held",
-                named(left)
+                "killed and still there: {}; {} stays held",
+                processes(left),
+                self.lease
             );
             self.say(Level::Normal, &text);
         }
@@ -216,7 +232,7 @@ impl Printer {
 }
 
 /// Processes by number and name, not more than a line can hold.
-fn named(left: &[Survivor]) -> String {
+fn processes(left: &[Survivor]) -> String {
     const MOST: usize = 8;
     let mut parts: Vec<String> = left.iter().take(MOST).map(process).collect();
     if left.len() > MOST {

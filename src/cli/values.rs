@@ -41,6 +41,12 @@ pub(super) fn fraction(text: &str) -> Result<f64, String> {
         .map_err(|_| "it is not a number; write a fraction such as 0.1".to_owned())
 }
 
+/// `--held-exit-code`.
+pub(super) fn exit_code(text: &str) -> Result<u8, String> {
+    text.parse()
+        .map_err(|_| "it is not a number from 0 to 255".to_owned())
+}
+
 /// `--stop-signal`: a signal that a process can act on.
 pub(super) fn stop_signal(text: &str) -> Result<SignalName, String> {
     match SignalName::parse(text) {
@@ -55,10 +61,21 @@ pub(super) fn stop_signal(text: &str) -> Result<SignalName, String> {
 /// `--meta`: `KEY=VALUE`.
 pub(super) fn key_value(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
-        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
+        Some((key, value)) if !key.is_empty() => {
+            no_control(text)?;
+            Ok((key.to_owned(), value.to_owned()))
+        }
         _ => Err("it is not of the form KEY=VALUE".to_owned()),
     }
 }
+
+/// `--note`. Longer ones would not fit into the record, and a note that is left out is no note.
+pub(super) fn note(text: &str) -> Result<String, String> {
+    at_most(text, LONGEST_NOTE)
+}
+
+/// The longest `--note`, and all of `--meta` together: a record has a page in all.
+pub(super) const LONGEST_NOTE: usize = 512;
 
 /// `--holder`: a label.
 pub(super) fn label(text: &str) -> Result<String, String> {
@@ -66,18 +83,27 @@ pub(super) fn label(text: &str) -> Result<String, String> {
     if text.is_empty() {
         return Err("it is empty".to_owned());
     }
-    if text.len() > LONGEST {
+    at_most(text, LONGEST)
+}
+
+fn at_most(text: &str, longest: usize) -> Result<String, String> {
+    if text.len() > longest {
         return Err(format!(
-            "it is {} bytes; the limit is {LONGEST}",
+            "it is {} bytes; the limit is {longest}",
             text.len()
         ));
     }
+    no_control(text)?;
+    Ok(text.to_owned())
+}
+
+fn no_control(text: &str) -> Result<(), String> {
     match text.chars().find(|c| c.is_control()) {
         Some(found) => Err(format!(
             "it has the control character U+{:04X}",
             u32::from(found)
         )),
-        None => Ok(text.to_owned()),
+        None => Ok(()),
     }
 }
 
@@ -122,9 +148,19 @@ mod tests {
     }
 
     #[test]
+    fn an_exit_code_is_a_byte() {
+        assert_eq!(exit_code("0"), Ok(0));
+        for bad in ["", "-1", "256", "x"] {
+            assert!(exit_code(bad).unwrap_err().contains("0 to 255"), "{bad}");
+        }
+    }
+
+    #[test]
     fn labels_and_pairs() {
         assert_eq!(key_value("a=b=c"), Ok(("a".to_owned(), "b=c".to_owned())));
         assert!(key_value("=b").is_err() && key_value("a").is_err());
+        assert!(key_value("a=b\n").is_err());
+        assert!(note(&"n".repeat(512)).is_ok() && note(&"n".repeat(513)).is_err());
         assert!(label("web\u{1b}").is_err() && label("").is_err() && label("web3").is_ok());
     }
 }

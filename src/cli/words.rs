@@ -18,6 +18,27 @@ pub(super) fn printable(text: &str) -> String {
     safe
 }
 
+/// Foreign text in quotes, at a length that a line can hold.
+pub(super) fn quoted(text: &str) -> String {
+    const LONGEST: usize = 200;
+    let mut letters = text.chars();
+    let mut shown: String = letters.by_ref().take(LONGEST).collect();
+    if letters.next().is_some() {
+        shown.push('…');
+    }
+    format!("\"{}\"", printable(&shown))
+}
+
+/// A lease's name: bare when it reads as one word, in quotes otherwise.
+pub(super) fn named(lease: &str) -> String {
+    let plain = |letter: char| letter.is_alphanumeric() || "-_./:@%+=#".contains(letter);
+    if !lease.is_empty() && lease.chars().all(plain) {
+        lease.to_owned()
+    } else {
+        quoted(lease)
+    }
+}
+
 const fn is_invisible(letter: char) -> bool {
     matches!(letter,
         '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
@@ -53,6 +74,15 @@ mod tests {
             r"a\u{1b}[2Jb\u{a}\u{9b}c\u{202e}d"
         );
         assert_eq!(printable("grün 🙂"), "grün 🙂");
+    }
+
+    #[test]
+    fn a_name_that_is_no_word_is_quoted() {
+        assert_eq!(named("backup/db-1"), "backup/db-1");
+        assert_eq!(named("a b"), r#""a b""#);
+        assert_eq!(named(""), r#""""#);
+        assert_eq!(quoted("a\n"), r#""a\u{a}""#);
+        assert_eq!(quoted(&"x".repeat(300)).chars().count(), 203);
     }
 
     #[test]

@@ -1,0 +1,110 @@
+//! The last word of a run that did not simply complete: what happened, why, and what to do.
+
+use std::ffi::OsStr;
+use std::io;
+
+use super::args::RunArgs;
+use super::report::{self, span};
+use super::{chain, held, named, os_error, quoted};
+use crate::commands::run::Ended;
+use crate::lease::RefusedWhy;
+use crate::supervisor::{AskedBy, LossReason, Outcome, Wait};
+
+/// What is said at the end; nothing when the command ended by itself.
+pub(super) fn last_word(ended: &Ended, typed: &RunArgs) -> Option<String> {
+    let lease = named(&typed.lease.to_string_lossy());
+    let error = || {
+        ended
+            .error
+            .as_ref()
+            .map_or_else(String::new, |error| format!(": {}", chain(error)))
+    };
+    Some(match ended.outcome {
+        Outcome::Completed(_) | Outcome::Interrupted(_) => return None,
+        Outcome::Refused(why) => return refused(ended, why, &lease, typed),
+        Outcome::Lost { why } => lost(why, ended.started, &lease, &error()),
+        Outcome::TimedOut => format!(
+            "the command ran longer than --run-timeout{}; it was stopped",
+            typed
+                .stop
+                .run_timeout
+                .map_or_else(String::new, |limit| format!(" {}", span(limit)))
+        ),
+        Outcome::Asked(AskedBy::Operator) => {
+            format!("{lease} was handed over: an operator asked for it; the command was stopped")
+        }
+        Outcome::Asked(AskedBy::ScheduledEvent) => format!(
+            "{lease} was handed over: this machine is about to go away; the command was stopped"
+        ),
+        Outcome::NotShownDead => format!(
+            "processes of the command could not be shown dead and may still be running; {lease} is \
+             not given back but left to run out"
+        ),
+        Outcome::Unreachable => {
+            let hint = match typed.wait {
+                None | Some(Wait::No) => "; --wait DURATION tries longer",
+                Some(_) => "",
+            };
+            format!("{lease} was not acquired{}; nothing was run{hint}", error())
+        }
+        Outcome::Failed(_) => format!("{lease} was not acquired{}; nothing was run", error()),
+        Outcome::NotStarted { errno } => not_started(errno, typed),
+    })
+}
+
+fn lost(why: LossReason, started: bool, lease: &str, error: &str) -> String {
+    match why {
+        LossReason::Store(why) => {
+            format!(
+                "{lease} was lost: it {}; the command was killed",
+                report::lost(why)
+            )
+        }
+        LossReason::NotRenewed => {
+            format!("{lease} could not be renewed in time{error}; the command was stopped")
+        }
+        LossReason::GuardianDied if started => {
+            "the guardian was killed or did not answer; the command was killed".to_owned()
+        }
+        LossReason::GuardianDied => {
+            "the guardian ended before the command was started; nothing was run".to_owned()
+        }
+    }
+}
+
+/// With an exit code of 0 for it, being refused is no news: cron would mail it.
+fn refused(ended: &Ended, why: RefusedWhy, lease: &str, typed: &RunArgs) -> Option<String> {
+    if typed.held_exit_code == 0 {
+        return None;
+    }
+    let how = held::describe(why, ended.refused_by.as_ref());
+    let hint = match typed.wait {
+        None | Some(Wait::No) => "; --wait DURATION waits for it".to_owned(),
+        Some(Wait::For(limit)) => format!(", although --wait was {}", span(limit)),
+        Some(Wait::Forever) => String::new(),
+    };
+    Some(format!("{lease} is {how}; nothing was run{hint}"))
+}
+
+/// Nothing was run: in the words of the kernel, and in those of whoever has to mend it.
+fn not_started(errno: i32, typed: &RunArgs) -> String {
+    let program = typed.command.first().map_or(OsStr::new(""), |word| word);
+    let has_slash = program.as_encoded_bytes().contains(&b'/');
+    let program = quoted(&program.to_string_lossy());
+    let words = os_error(&io::Error::from_raw_os_error(errno));
+    let why = match errno {
+        libc::ENOENT if has_slash => {
+            "was not found, or the interpreter in its first line was not".to_owned()
+        }
+        libc::ENOENT => "was not found in any directory of PATH".to_owned(),
+        libc::ENOEXEC => {
+            format!("cannot be executed: {words}; a script needs a first line such as #!/bin/sh")
+        }
+        libc::ETIME => "was not started: its lease had run out by then".to_owned(),
+        libc::EAGAIN | libc::ENOMEM => format!(
+            "was not started: {words}; raise the limit on processes or memory (ulimit -a, pids.max)"
+        ),
+        _ => format!("cannot be executed: {words}"),
+    };
+    format!("{program} {why}; nothing was run")
+}
