@@ -39,6 +39,8 @@ pub(in crate::process) fn overwrite_arguments(name: &CStr) -> io::Result<()> {
 /// nothing is allocated.
 #[derive(Debug)]
 pub(in crate::process) struct Image {
+    /// Where the program may be, in the order of `PATH`.
+    places: Vec<CString>,
     // Owns what the pointers of `argv` and `envp` point at.
     _arguments: Vec<CString>,
     _environment: Vec<CString>,
@@ -56,9 +58,13 @@ impl Image {
     pub(in crate::process) fn new(arguments: Vec<CString>, environment: Vec<CString>) -> Self {
         let mut token = Box::new([0; 36]);
         token[..TOKEN_PREFIX.len()].copy_from_slice(TOKEN_PREFIX);
+        let path = std::env::var_os("PATH");
+        let program = arguments.first().map_or(c"", CString::as_c_str);
+        let places = places(program, path.as_deref().map(OsStr::as_bytes));
         let argv = pointers(&arguments, None);
         let envp = pointers(&environment, Some(token.as_ptr().cast()));
         Self {
+            places,
             _arguments: arguments,
             _environment: environment,
             token,
@@ -87,16 +93,44 @@ impl Image {
         room[..digits.len()].copy_from_slice(digits);
     }
 
-    /// Becomes the program, found through `PATH` as execvp(3) does. Returns only the errno of the
-    /// failure.
+    /// Becomes the program, found through `PATH`. Returns only the errno of the failure.
+    ///
+    /// Not execvp(3): that gives what the kernel cannot execute to a shell, and a program of another
+    /// machine is no script.
     pub(in crate::process) fn execute(&self) -> i32 {
-        // SAFETY: `argv` and `envp` are arrays of pointers to zero-ended texts, closed by a null;
-        // `self` owns all of them and outlives the call.
-        unsafe { libc::execvpe(self.argv[0], self.argv.as_ptr(), self.envp.as_ptr()) };
-        io::Error::last_os_error()
-            .raw_os_error()
-            .unwrap_or(libc::EIO)
+        let mut errno = libc::ENOENT;
+        for place in &self.places {
+            // SAFETY: `place` is a zero-ended text, `argv` and `envp` are arrays of pointers to such,
+            // closed by a null; `self` owns all of them and outlives the call.
+            unsafe { libc::execve(place.as_ptr(), self.argv.as_ptr(), self.envp.as_ptr()) };
+            match io::Error::last_os_error().raw_os_error() {
+                // A later directory may have one that we may execute.
+                Some(libc::EACCES) => errno = libc::EACCES,
+                Some(libc::ENOENT | libc::ENOTDIR) => {}
+                other => return other.unwrap_or(libc::EIO),
+            }
+        }
+        errno
     }
+}
+
+/// The files that `program` may name: itself when it has a slash, else one in each directory of
+/// `path`, where an empty one is the current directory.
+fn places(program: &CStr, path: Option<&[u8]>) -> Vec<CString> {
+    let program = program.to_bytes();
+    if program.is_empty() {
+        return Vec::new();
+    }
+    if program.contains(&b'/') {
+        return CString::new(program).into_iter().collect();
+    }
+    let directories = path.unwrap_or(b"/bin:/usr/bin").split(|&byte| byte == b':');
+    directories
+        .filter_map(|directory| {
+            let slash: &[u8] = if directory.is_empty() { b"" } else { b"/" };
+            CString::new([directory, slash, program].concat()).ok()
+        })
+        .collect()
 }
 
 fn pointers(texts: &[CString], more: Option<*const libc::c_char>) -> Vec<*const libc::c_char> {
@@ -114,6 +148,22 @@ pub(in crate::process) fn c_text(text: &OsStr) -> io::Result<CString> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_program_is_looked_for_where_path_says() {
+        let path = Some(b"/a::/b".as_slice());
+        assert_eq!(
+            places(c"job", path),
+            [
+                c"/a/job".to_owned(),
+                c"job".to_owned(),
+                c"/b/job".to_owned()
+            ]
+        );
+        assert_eq!(places(c"./job", path), [c"./job".to_owned()]);
+        assert_eq!(places(c"job", None).len(), 2);
+        assert!(places(c"", path).is_empty());
+    }
 
     #[test]
     fn a_token_is_written_into_the_environment() {
