@@ -154,6 +154,9 @@ fn from_file(path: &Path) -> Result<StoreUrl, Refused> {
         .open(path)
         .map_err(|error| match error.raw_os_error() {
             Some(libc::ELOOP) => refuse("it is a symlink; name the file itself".to_owned()),
+            Some(libc::ENOENT) => {
+                refuse("there is none; write the URL into it, mode 0600".to_owned())
+            }
             _ => refuse(os_error(&error)),
         })?;
     check(&file).map_err(refuse)?;
@@ -166,7 +169,7 @@ fn from_file(path: &Path) -> Result<StoreUrl, Refused> {
     if text.len() as u64 > LONGEST || url.is_empty() || url.lines().count() > 1 {
         return Err(refuse("it has to be one URL on one line".to_owned()));
     }
-    parse(url, "the store file")
+    parse(url, &format!("the store file {shown}"))
 }
 
 const LONGEST: u64 = 16 * 1024;

@@ -2,6 +2,7 @@
 
 use std::ffi::OsStr;
 use std::io;
+use std::path::Path;
 
 use super::args::RunArgs;
 use super::report::{self, span};
@@ -90,7 +91,7 @@ fn refused(ended: &Ended, why: RefusedWhy, lease: &str, typed: &RunArgs) -> Opti
 fn not_started(errno: i32, typed: &RunArgs) -> String {
     let program = typed.command.first().map_or(OsStr::new(""), |word| word);
     let has_slash = program.as_encoded_bytes().contains(&b'/');
-    let program = quoted(&program.to_string_lossy());
+    let shown = quoted(&program.to_string_lossy());
     let words = os_error(&io::Error::from_raw_os_error(errno));
     let why = match errno {
         libc::ENOENT if has_slash => {
@@ -100,11 +101,11 @@ fn not_started(errno: i32, typed: &RunArgs) -> String {
         libc::ENOEXEC => {
             format!("cannot be executed: {words}; a script needs a first line such as #!/bin/sh")
         }
+        libc::EACCES if Path::new(program).is_dir() => "is a directory".to_owned(),
+        libc::EACCES => format!("cannot be executed: {words}; is it executable (chmod +x)?"),
         libc::ETIME => "was not started: its lease had run out by then".to_owned(),
-        libc::EAGAIN | libc::ENOMEM => format!(
-            "was not started: {words}; raise the limit on processes or memory (ulimit -a, pids.max)"
-        ),
+        libc::EAGAIN | libc::ENOMEM => format!("was not started: {words}"),
         _ => format!("cannot be executed: {words}"),
     };
-    format!("{program} {why}; nothing was run")
+    format!("{shown} {why}; nothing was run")
 }

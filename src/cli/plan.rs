@@ -8,7 +8,7 @@ use super::choice::{self, Choice};
 use super::values::LONGEST_NOTE;
 use super::{named, quoted};
 use crate::commands::run::{RunPlan, command_environment};
-use crate::lease::{LeaseName, Promises, Purpose, Timing, TimingOptions};
+use crate::lease::{LeaseName, NameError, Promises, Purpose, Timing, TimingOptions};
 use crate::process::identity;
 use crate::supervisor::{Leftovers, Settings, Wait};
 
@@ -24,8 +24,9 @@ pub(super) type Refused = String;
 
 /// Checks everything that was typed, and opens the store.
 pub(super) fn run(typed: &RunArgs) -> Result<Planned, Refused> {
-    let lease = LeaseName::from_os(&typed.lease).map_err(|error| {
-        format!("{error}; a name is 1 to 512 bytes of UTF-8 without control characters")
+    let lease = LeaseName::from_os(&typed.lease).map_err(|error| match error {
+        NameError::TooLong(_) => error.to_string(),
+        _ => format!("{error}; a name is 1 to 512 bytes of UTF-8 without control characters"),
     })?;
     let timing = timing(typed)?;
     let purpose = purpose(typed)?;

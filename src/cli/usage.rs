@@ -152,8 +152,18 @@ fn shown(word: &str) -> String {
     match StoreUrl::parse(word) {
         Ok(url) if url.has_password() => quoted(&url.without_password()),
         Err(_) if word.contains("://") => "a URL (not shown: it may hold a password)".to_owned(),
-        _ => quoted(word),
+        _ => quoted(&shortened(word)),
     }
+}
+
+/// Enough of a word to know it by.
+fn shortened(word: &str) -> String {
+    const LONGEST: usize = 60;
+    let mut short: String = word.chars().take(LONGEST).collect();
+    if short.len() < word.len() {
+        short.push('…');
+    }
+    short
 }
 
 #[cfg(test)]

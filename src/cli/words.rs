@@ -55,9 +55,16 @@ pub(super) fn chain(error: &dyn Error) -> String {
     printable(&text)
 }
 
-/// The kernel's word without its number.
+/// The kernel's word without its number; for a limit, which one it was and how it is raised.
 pub(super) fn os_error(error: &std::io::Error) -> String {
     match error.raw_os_error() {
+        Some(libc::EAGAIN) => {
+            "no more processes are allowed; raise the limit (ulimit -u, pids.max)".to_owned()
+        }
+        Some(libc::ENOMEM) => "there is no memory left".to_owned(),
+        Some(libc::EMFILE | libc::ENFILE) => {
+            "no more open files are allowed; raise the limit (ulimit -n)".to_owned()
+        }
         Some(number) => nix::errno::Errno::from_raw(number).desc().to_lowercase(),
         None => error.to_string(),
     }
