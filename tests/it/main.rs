@@ -15,6 +15,7 @@
 #[macro_use]
 mod support;
 
+mod cli;
 mod conformance;
 mod contention;
 mod guard;
@@ -33,6 +34,7 @@ fn main() -> ExitCode {
     }
     let arguments = libtest_mimic::Arguments::from_args();
     let mut trials = Vec::new();
+    trials.extend(cli::trials());
     trials.extend(conformance::trials());
     trials.extend(contention::trials());
     trials.extend(guard::trials());

@@ -9,6 +9,7 @@ use std::fs;
 use libtest_mimic::Trial;
 
 use crate::support::lab::{LEASECTL, Lab};
+use crate::support::pattern::line_matches;
 use crate::support::source::root;
 
 pub(crate) fn trials() -> Vec<Trial> {
@@ -16,7 +17,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         sessions_in_the_readme_are_as_shown,
         the_first_command_of_the_readme_does_the_main_job,
         sessions_are_read,
-        a_line_matches_its_pattern,
+        lines_match_their_patterns,
     ]
 }
 
@@ -91,22 +92,6 @@ fn matches(shown: &[String], printed: &[&str]) -> bool {
     }
 }
 
-fn line_matches(pattern: &str, line: &str) -> bool {
-    let mut pieces = pattern.split("...");
-    let Some(mut line) = pieces.next().and_then(|first| line.strip_prefix(first)) else {
-        return false;
-    };
-    let mut open = false;
-    for piece in pieces {
-        let Some(at) = line.find(piece) else {
-            return false;
-        };
-        line = &line[at + piece.len()..];
-        open = piece.is_empty();
-    }
-    open || line.is_empty()
-}
-
 /// Line one builds and runs; the building is done by whoever runs this test.
 fn the_first_command_of_the_readme_does_the_main_job() {
     let readme = fs::read_to_string(root().join("README.md")).unwrap();
@@ -132,13 +117,7 @@ fn sessions_are_read() {
     assert_eq!(blocks(document, "sh"), ["c\n"]);
 }
 
-fn a_line_matches_its_pattern() {
-    assert!(line_matches("held: ...", "held: by web3"));
-    assert!(line_matches("a ... c", "a b c"));
-    assert!(line_matches("abc", "abc"));
-    assert!(!line_matches("abc", "abcd"));
-    assert!(!line_matches("a ... c", "a b c d"));
-    assert!(!line_matches("held: ...", "free"));
+fn lines_match_their_patterns() {
     let shown = ["...", "last"].map(ToOwned::to_owned);
     assert!(matches(&shown, &["a", "b", "last"]));
     assert!(matches(&shown, &["last"]));

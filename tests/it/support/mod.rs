@@ -7,6 +7,7 @@ pub(crate) mod containment;
 
 pub(crate) mod lab;
 pub(crate) mod needs;
+pub(crate) mod pattern;
 pub(crate) mod processes;
 pub(crate) mod puppet;
 pub(crate) mod random;
@@ -20,6 +21,7 @@ pub(crate) fn trials() -> Vec<Trial> {
     [
         lab::trials(),
         needs::trials(),
+        pattern::trials(),
         processes::trials(),
         random::trials(),
         puppet::trials(),
