@@ -10,8 +10,6 @@ use std::io::{Read, Seek, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
 
-const PREFIX: &str = "leasectl-";
-
 /// The command's cgroup. Its files are opened at the start: killing needs no path and no memory.
 #[derive(Debug)]
 pub(super) struct Cgroup {
@@ -25,8 +23,9 @@ impl Cgroup {
     /// Makes a child of our own cgroup; `None` where that cannot be had.
     pub(super) fn create() -> Option<Self> {
         let parent = own_directory()?;
-        sweep(&parent);
-        let path = parent.join(format!("{PREFIX}{}", std::process::id()));
+        let prefix = prefix()?;
+        sweep(&parent, &prefix);
+        let path = parent.join(format!("{prefix}{}", std::process::id()));
         fs::create_dir(&path).ok()?;
         let opened = Self::open(&path);
         if opened.is_none() {
@@ -65,7 +64,8 @@ impl Cgroup {
         kill.write_all(b"1").ok();
     }
 
-    /// Whether anything lives inside. Doubt counts as yes.
+    /// Whether anything lives inside. Doubt counts as yes, but a cgroup that somebody has removed is no
+    /// doubt: only an empty one can be, and nothing can be born into it any more.
     pub(super) fn is_populated(&self) -> bool {
         let mut text = [0; 256];
         let mut events = &self.events;
@@ -110,15 +110,27 @@ fn directory_below(mount: &str, own: &str) -> Option<PathBuf> {
     (!outside && child).then(|| Path::new(point).join(below.trim_start_matches('/')))
 }
 
+/// What our cgroups are called, up to the process id. The PID namespace is part of it: another container
+/// in the same cgroup has a process with our number, and of its leasectl we cannot see whether it lives.
+fn prefix() -> Option<String> {
+    let namespace = fs::read_link("/proc/self/ns/pid").ok()?;
+    let number: String = namespace
+        .to_str()?
+        .chars()
+        .filter(char::is_ascii_digit)
+        .collect();
+    Some(format!("leasectl-{number}-"))
+}
+
 /// Removes what a front and guardian left that were killed in the same instant. The kernel refuses
 /// to remove a cgroup with a process in it, and a living leasectl's is left alone.
-fn sweep(parent: &Path) {
+fn sweep(parent: &Path, prefix: &str) {
     let Ok(entries) = fs::read_dir(parent) else {
         return;
     };
     for entry in entries.flatten() {
         let name = entry.file_name();
-        let Some(pid) = name.to_str().and_then(|name| name.strip_prefix(PREFIX)) else {
+        let Some(pid) = name.to_str().and_then(|name| name.strip_prefix(prefix)) else {
             continue;
         };
         let ours = pid == std::process::id().to_string();
