@@ -5,6 +5,7 @@ use std::io;
 
 use nix::sys::signal::{SigSet, SigmaskHow, Signal, sigprocmask};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
+use nix::unistd::{getpid, getsid};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 
 use super::sys::{self, Disposition, Pid};
@@ -149,9 +150,17 @@ impl SignalStream {
             return Ok(None);
         };
         // SI_KERNEL: the terminal's keys, its hang-up and its size, or a timer that ran out; anything
-        // else names the process that sent it. A timer (alarm(2), which survives exec) is ours alone.
+        // else names the process that sent it.
         let from_kernel = info.ssi_code == libc::SI_KERNEL;
-        let from_terminal = from_kernel && info.ssi_signo.cast_signed() != libc::SIGALRM;
+        let ours_alone = match info.ssi_signo.cast_signed() {
+            // A timer (alarm(2)) survives exec, and not fork.
+            libc::SIGALRM => true,
+            // A terminal that goes away tells the leader of its session (`ssh -t host leasectl ...`); the
+            // others would hear of it when the leader ends.
+            libc::SIGHUP => getsid(None) == Ok(getpid()),
+            _ => false,
+        };
+        let from_terminal = from_kernel && !ours_alone;
         let sender = Pid::try_from(info.ssi_pid)
             .ok()
             .filter(|pid| *pid > 0 && !from_kernel);
