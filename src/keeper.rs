@@ -27,6 +27,11 @@ pub struct Keeper {
 #[error("no answer within {}", humantime::format_duration(*.0))]
 struct NoAnswer(Duration);
 
+/// Nobody waits for more than this at a time before the command runs, nor after it has ended, however
+/// long the lease is.
+const LONGEST_SEEKING: Duration = Duration::from_secs(3);
+const LONGEST_LEAVING: Duration = Duration::from_secs(2);
+
 /// How much longer than the wait itself a wait may take before the store counts as silent.
 const WAIT_SLACK: Duration = Duration::from_secs(1);
 
@@ -51,7 +56,11 @@ impl Keeper {
         // someone else.
         let asked_at = self.clock.now();
         let answer = self
-            .limited(Doing::Acquire, self.store.try_acquire(claim))
+            .limited(
+                Doing::Acquire,
+                LONGEST_SEEKING,
+                self.store.try_acquire(claim),
+            )
             .await?;
         Ok((asked_at, answer))
     }
@@ -62,7 +71,9 @@ impl Keeper {
     /// As [`Keeper::acquire`].
     pub async fn renew(&self, hold: &Hold) -> Result<(Instant, Renewal), StoreError> {
         let asked_at = self.clock.now();
-        let answer = self.limited(Doing::Renew, self.store.renew(hold)).await?;
+        let answer = self
+            .limited(Doing::Renew, self.attempt, self.store.renew(hold))
+            .await?;
         Ok((asked_at, answer))
     }
 
@@ -71,8 +82,12 @@ impl Keeper {
     /// # Errors
     /// As [`Keeper::acquire`].
     pub async fn release(&self, hold: &Hold, ending: &Ending) -> Result<Release, StoreError> {
-        self.limited(Doing::Release, self.store.release(hold, ending))
-            .await
+        self.limited(
+            Doing::Release,
+            LONGEST_LEAVING,
+            self.store.release(hold, ending),
+        )
+        .await
     }
 
     /// Leaves the queue, and frees a grant whose answer was lost.
@@ -80,7 +95,7 @@ impl Keeper {
     /// # Errors
     /// As [`Keeper::acquire`].
     pub async fn withdraw(&self, claim: &Claim) -> Result<(), StoreError> {
-        self.limited(Doing::Release, self.store.withdraw(claim))
+        self.limited(Doing::Release, LONGEST_LEAVING, self.store.withdraw(claim))
             .await
     }
 
@@ -112,15 +127,17 @@ impl Keeper {
     async fn limited<T>(
         &self,
         doing: Doing,
+        longest: Duration,
         request: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<T, StoreError> {
-        match timeout(self.attempt, request).await {
+        let limit = self.attempt.min(longest);
+        match timeout(limit, request).await {
             Ok(answer) => answer,
             Err(_) => Err(StoreError::Unreachable {
                 store: self.store.label().clone(),
                 doing,
                 effect: Effect::Unknown,
-                cause: Box::new(NoAnswer(self.attempt)),
+                cause: Box::new(NoAnswer(limit)),
             }),
         }
     }

@@ -78,19 +78,24 @@ impl Choice {
         if self.is_default {
             // Before it is opened: opening may create it.
             let label = registry::default_label(&context).map_err(refuse)?;
-            refuse_another_than_the_outer(label.as_str())?;
+            refuse_another_than_the_outer("the default", label.as_str())?;
         }
-        registry::open(&self.url, &context).map_err(refuse)
+        let store = registry::open(&self.url, &context).map_err(refuse)?;
+        if [STORE, STORE_FILE].contains(&self.origin) {
+            refuse_another_than_the_outer(self.origin, store.label().as_str())?;
+        }
+        Ok(store)
     }
 }
 
-/// Inside the command of another leasectl the default must not silently be another store.
-fn refuse_another_than_the_outer(label: &str) -> Result<(), Refused> {
+/// Inside the command of another leasectl only an option may name another store: what the environment
+/// says was perhaps overruled by an option of the outer one.
+fn refuse_another_than_the_outer(origin: &str, label: &str) -> Result<(), Refused> {
     match std::env::var_os(OUTER_LABEL) {
         Some(outer) if outer != OsStr::new(label) => Err(format!(
-            "no store was chosen inside another leasectl: the default would be {label}, and that one \
-             uses {}; give the same --store, --store-file or {STORE} to both, or say --store file: to \
-             mean the default",
+            "no store was chosen inside another leasectl: {origin} would be {label}, and that one \
+             uses {}; give the same --store, --store-file or {STORE} to both, or say --store {label} to \
+             mean it",
             printable(&outer.to_string_lossy())
         )),
         _ => Ok(()),

@@ -92,7 +92,7 @@ fn not_started(errno: i32, typed: &RunArgs) -> String {
     let program = typed.command.first().map_or(OsStr::new(""), |word| word);
     let has_slash = program.as_encoded_bytes().contains(&b'/');
     let shown = quoted(&program.to_string_lossy());
-    let words = os_error(&io::Error::from_raw_os_error(errno));
+    let words = os_error(&io::Error::from_raw_os_error(errno.abs()));
     let why = match errno {
         libc::ENOENT if has_slash => {
             "was not found, or the interpreter in its first line was not".to_owned()
@@ -104,7 +104,7 @@ fn not_started(errno: i32, typed: &RunArgs) -> String {
         libc::EACCES if Path::new(program).is_dir() => "is a directory".to_owned(),
         libc::EACCES => format!("cannot be executed: {words}; is it executable (chmod +x)?"),
         libc::ETIME => "was not started: its lease had run out by then".to_owned(),
-        libc::EAGAIN | libc::ENOMEM => format!("was not started: {words}"),
+        ..=-1 => format!("was not started: {words}"),
         _ => format!("cannot be executed: {words}"),
     };
     format!("{shown} {why}; nothing was run")

@@ -60,9 +60,8 @@ impl Exit {
             } => NOT_FOUND,
             // The guardian found the start gate shut: nothing is wrong with the command.
             Outcome::NotStarted { errno: libc::ETIME } => LOST,
-            Outcome::NotStarted {
-                errno: libc::EAGAIN | libc::ENOMEM,
-            } => INVALID,
+            // Nothing is wrong with the command: there was no process or descriptor for it.
+            Outcome::NotStarted { errno: ..=-1 } => INVALID,
             Outcome::NotStarted { .. } => NOT_EXECUTABLE,
         })
     }
@@ -122,7 +121,7 @@ mod tests {
             (Outcome::NotStarted { errno: libc::E2BIG }, false, Code(126)),
             (
                 Outcome::NotStarted {
-                    errno: libc::EAGAIN,
+                    errno: -libc::EAGAIN,
                 },
                 false,
                 Code(125),

@@ -136,7 +136,7 @@ impl Listener for Printer {
             News::Killing => self.say(Level::Verbose, "sending SIGKILL to the whole command"),
             News::Paused { kill_in } => self.paused(*kill_in),
             News::Leftovers(left) => self.leftovers(left),
-            News::Survivors(left) => self.survivors(left),
+            News::Survivors { left, held } => self.survivors(left, *held),
             News::GuardianLost => {
                 self.say(Level::Normal, "the guardian is gone; killing the command");
             }
@@ -219,10 +219,15 @@ impl Printer {
         }
     }
 
-    fn survivors(&self, left: &[Survivor]) {
+    fn survivors(&self, left: &[Survivor], held: bool) {
         if !left.is_empty() {
+            let held = if held {
+                "stays held"
+            } else {
+                "is no longer ours"
+            };
             let text = format!(
-                "killed and still there: {}; {} stays held",
+                "killed and still there: {}; {} {held}",
                 processes(left),
                 self.lease
             );

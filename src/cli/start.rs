@@ -9,7 +9,7 @@ use super::exit::{self, Exit};
 use super::plan::{self, Planned};
 use super::report::{self, Level, Printer, span};
 use super::{ending, os_error, usage};
-use crate::commands::run;
+use crate::commands::run::{self, Unguarded};
 use crate::lease::{COMFORTABLE_TTL, Expiry};
 
 /// Does what the arguments say.
@@ -66,10 +66,20 @@ fn run(typed: &RunArgs) -> Exit {
             }
             Exit::of_run(&ended, code)
         }
-        Err(error) => invalid(&format!(
+        Err(Unguarded {
+            error,
+            started: false,
+        }) => invalid(&format!(
             "the command could not be guarded: {}; nothing was run",
             os_error(&error)
         )),
+        Err(Unguarded { error, .. }) => {
+            report::last_word(&format!(
+                "the command can no longer be guarded: {}; the guardian stops it",
+                os_error(&error)
+            ));
+            Exit::Code(exit::LOST)
+        }
     }
 }
 

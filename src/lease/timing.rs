@@ -18,6 +18,9 @@ pub const DEFAULT_TTL: Duration = Duration::from_secs(30);
 pub const DEFAULT_DRIFT: f64 = 0.10;
 /// Below this the margin does not cover an overloaded machine: worth a warning.
 pub const COMFORTABLE_TTL: Duration = Duration::from_secs(10);
+/// An attempt takes no longer than this, however long the lease: a store that has not answered by then
+/// is asked again, and nobody waits hours for a command that has ended.
+const LONGEST_ATTEMPT: Duration = Duration::from_secs(10);
 const SMALLEST_MARGIN: Duration = Duration::from_millis(250);
 
 /// What the user may set; everything else follows from the time to live.
@@ -61,9 +64,9 @@ pub enum TimingError {
     DriftOutOfRange(f64),
     /// One attempt has to end before the next renewal is due.
     #[error(
-        "--renew-every {} leaves no time for an attempt, which may take ttl {} / 10 = {}; \
+        "--renew-every {} leaves no time for an attempt, which may take {} (a tenth of the ttl); \
          raise --renew-every or lower --ttl",
-        Span(.0.renew_every), Span(.0.ttl), Span(.0.attempt)
+        Span(.0.renew_every), Span(.0.attempt)
     )]
     RenewTooOften(Timing),
     /// Two whole attempts have to fit between a missed renewal and the stop signal.
@@ -107,7 +110,7 @@ impl Timing {
             margin: (ttl / 15).max(SMALLEST_MARGIN),
             expiry_grace: options.expiry_grace.unwrap_or(ttl / 6),
             renew_every: options.renew_every.unwrap_or(ttl / 5),
-            attempt: ttl / 10,
+            attempt: (ttl / 10).min(LONGEST_ATTEMPT),
         };
         timing.check()
     }
@@ -286,7 +289,7 @@ mod tests {
                 renew_every: Some(secs(1.0)),
                 ..none
             }),
-            "--renew-every 1s leaves no time for an attempt, which may take ttl 10s / 10 = 1s; \
+            "--renew-every 1s leaves no time for an attempt, which may take 1s (a tenth of the ttl); \
              raise --renew-every or lower --ttl"
         );
         assert_eq!(

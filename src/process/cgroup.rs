@@ -81,7 +81,7 @@ impl Cgroup {
 
     /// Removes the directory; only an empty one can be.
     pub(super) fn remove(&self) {
-        fs::remove_dir(&self.path).ok();
+        remove(&self.path);
     }
 }
 
@@ -122,6 +122,17 @@ fn prefix() -> Option<String> {
     Some(format!("leasectl-{number}-"))
 }
 
+/// Removes a cgroup, and before it those of leasectls that ran inside and were killed with it. The
+/// kernel refuses to remove one with a process in it.
+fn remove(path: &Path) {
+    for entry in fs::read_dir(path).into_iter().flatten().flatten() {
+        if entry.file_name().to_string_lossy().starts_with("leasectl-") {
+            remove(&entry.path());
+        }
+    }
+    fs::remove_dir(path).ok();
+}
+
 /// Removes what a front and guardian left that were killed in the same instant. The kernel refuses
 /// to remove a cgroup with a process in it, and a living leasectl's is left alone.
 fn sweep(parent: &Path, prefix: &str) {
@@ -135,7 +146,7 @@ fn sweep(parent: &Path, prefix: &str) {
         };
         let ours = pid == std::process::id().to_string();
         if pid.parse::<u32>().is_ok() && (ours || !Path::new("/proc").join(pid).exists()) {
-            fs::remove_dir(entry.path()).ok();
+            remove(&entry.path());
         }
     }
 }

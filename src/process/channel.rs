@@ -23,6 +23,18 @@ pub(super) enum Received {
     End,
 }
 
+/// What became of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub(super) enum Sent {
+    /// It is on its way.
+    Done,
+    /// The other side does not read, and there is no more room.
+    Full,
+    /// There is no other side any more.
+    Gone,
+}
+
 impl Channel {
     /// Two ends. Neither is inherited by what is executed.
     pub(super) fn pair() -> io::Result<(Self, Self)> {
@@ -31,14 +43,21 @@ impl Channel {
         Ok((Self(one), Self(other)))
     }
 
-    /// Sends a message. False when it could not be sent at once.
-    pub(super) fn send(&self, message: &Packed) -> bool {
-        sys::send_datagram(self.0.as_fd(), message, None).is_ok()
+    /// Sends a message. Never waits.
+    pub(super) fn send(&self, message: &Packed) -> Sent {
+        self.send_with(message, None)
     }
 
-    /// Sends a message and a descriptor.
-    pub(super) fn send_with(&self, message: &Packed, descriptor: BorrowedFd<'_>) -> bool {
-        sys::send_datagram(self.0.as_fd(), message, Some(descriptor)).is_ok()
+    /// Sends a message, and a descriptor if there is one. Never waits.
+    pub(super) fn send_with(&self, message: &Packed, descriptor: Option<BorrowedFd<'_>>) -> Sent {
+        match sys::send_datagram(self.0.as_fd(), message, descriptor) {
+            Ok(()) => Sent::Done,
+            Err(error) => match error.raw_os_error() {
+                // The memory for a message can be short, and be there again a moment later.
+                Some(libc::EAGAIN | libc::ENOBUFS | libc::ENOMEM) => Sent::Full,
+                _ => Sent::Gone,
+            },
+        }
     }
 
     /// Takes what is waiting. Never waits itself.
@@ -49,6 +68,9 @@ impl Channel {
                 Ok((LENGTH, descriptor)) => Received::Message(message, descriptor),
                 Ok(_) => Received::End,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                // The other side closed with something of ours unread: the kernel says so once, and
+                // before it hands out what that side had sent. Its last words come after this.
+                Err(error) if error.kind() == io::ErrorKind::ConnectionReset => continue,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => Received::Nothing,
                 Err(_) => Received::End,
             };
@@ -76,9 +98,9 @@ mod tests {
     fn messages_and_descriptors_arrive_and_the_end_is_seen() {
         let (one, other) = Channel::pair().unwrap();
         assert!(matches!(other.receive(), Received::Nothing));
-        assert!(one.send(&[7; LENGTH]));
+        assert_eq!(one.send(&[7; LENGTH]), Sent::Done);
         let file = tempfile::tempfile().unwrap();
-        assert!(one.send_with(&[8; LENGTH], file.as_fd()));
+        assert_eq!(one.send_with(&[8; LENGTH], Some(file.as_fd())), Sent::Done);
         assert!(matches!(other.receive(), Received::Message([7, ..], None)));
         let Received::Message([8, ..], Some(copy)) = other.receive() else {
             panic!("no descriptor")
@@ -90,8 +112,21 @@ mod tests {
     }
 
     #[test]
+    fn last_words_are_heard_even_from_one_who_did_not_listen() {
+        let (one, other) = Channel::pair().unwrap();
+        assert_eq!(other.send(&[1; LENGTH]), Sent::Done);
+        for word in [7, 8] {
+            assert_eq!(one.send(&[word; LENGTH]), Sent::Done);
+        }
+        drop(one);
+        assert!(matches!(other.receive(), Received::Message([7, ..], None)));
+        assert!(matches!(other.receive(), Received::Message([8, ..], None)));
+        assert!(matches!(other.receive(), Received::End));
+    }
+
+    #[test]
     fn sending_never_waits() {
         let (one, _other) = Channel::pair().unwrap();
-        while one.send(&[0; LENGTH]) {}
+        while one.send(&[0; LENGTH]) == Sent::Done {}
     }
 }

@@ -14,7 +14,7 @@ pub enum FrontEvent {
         /// How its tree is kept together.
         containment: Containment,
     },
-    /// The command could not be started: this errno.
+    /// The command could not be started: this errno; negative when it was not the command's fault.
     NotStarted(i32),
     /// The command's main process stopped, went on, or ended.
     Command(Change),

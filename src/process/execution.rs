@@ -42,6 +42,8 @@ enum Stage {
         began: Instant,
         next: Instant,
         pause: Duration,
+        /// The last pass met processes that no pass had met before.
+        storm: bool,
     },
 }
 
@@ -202,6 +204,7 @@ impl Execution {
                 began: now,
                 next: now,
                 pause: FIRST_PAUSE,
+                storm: true,
             };
         }
     }
@@ -239,11 +242,11 @@ impl Execution {
         }
         if now >= self.kill_at() {
             self.kill(now);
-            let Stage::Killing { began, .. } = self.stage else {
+            let Stage::Killing { began, storm, .. } = self.stage else {
                 return Ending::NotYet;
             };
             return Ending::Kill {
-                freeze: now.since(began) >= FREEZE_AFTER,
+                freeze: storm && now.since(began) >= FREEZE_AFTER,
             };
         }
         if let (Stage::Running, Some((stop, _))) = (self.stage, self.armed)
@@ -258,7 +261,11 @@ impl Execution {
     /// Notes a pass of SIGKILL: while it met new processes the next one follows at once (a storm);
     /// what does not die although it was killed is tried again at a growing distance.
     pub(super) fn killed(&mut self, now: Instant, pass: Pass) {
-        if let Stage::Killing { next, pause, .. } = &mut self.stage {
+        if let Stage::Killing {
+            next, pause, storm, ..
+        } = &mut self.stage
+        {
+            *storm = pass.fresh > 0;
             if pass.fresh > 0 {
                 *pause = FIRST_PAUSE;
                 *next = now + Duration::from_millis(1);

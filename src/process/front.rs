@@ -19,7 +19,6 @@ use super::guard::{Containment, Guard};
 use super::heartbeat::{Heartbeat, Verdict};
 use super::message::{Order, Report};
 use super::signals::SignalStream;
-use super::survivor::Survivor;
 use super::sweep;
 use super::sys::{self, Change, Pid, Reaped};
 use super::tree::Tree;
@@ -27,7 +26,7 @@ use crate::clock::{BootClock, Clock, Instant};
 
 /// Who looks after the tree.
 #[derive(Debug)]
-enum Keeper {
+pub(super) enum Keeper {
     Guardian(Pid),
     /// The guardian, which has nothing left to guard and goes by itself.
     Leaving(Pid),
@@ -40,19 +39,19 @@ enum Keeper {
 /// The live front.
 #[derive(Debug)]
 pub struct Front {
-    channel: Channel,
-    channel_ready: AsyncFd<OwnedFd>,
+    pub(super) channel: Channel,
+    pub(super) channel_ready: AsyncFd<OwnedFd>,
     signals: SignalStream,
     signals_ready: AsyncFd<OwnedFd>,
-    keeper: Keeper,
-    tree: Tree,
-    cgroup: Option<Cgroup>,
+    pub(super) keeper: Keeper,
+    pub(super) tree: Tree,
+    pub(super) cgroup: Option<Cgroup>,
     strangers: Vec<Pid>,
-    command: Option<Pid>,
+    pub(super) command: Option<Pid>,
     /// No further command follows the one that was started.
-    last: bool,
-    heartbeat: Heartbeat,
-    news: VecDeque<FrontEvent>,
+    pub(super) last: bool,
+    pub(super) heartbeat: Heartbeat,
+    pub(super) news: VecDeque<FrontEvent>,
     /// Whether there may be more to reap, of which no signal tells any more.
     unreaped: bool,
 }
@@ -108,7 +107,7 @@ impl Front {
         }
     }
 
-    fn hear_guardian(&mut self) {
+    pub(super) fn hear_guardian(&mut self) {
         while let Keeper::Guardian(pid) = self.keeper {
             match self.channel.receive() {
                 Received::Nothing => return,
@@ -200,9 +199,14 @@ impl Front {
                 }
             }
             Keeper::Leaving(guardian) if guardian == pid && ended => self.keeper = Keeper::Nobody,
-            Keeper::Ourselves(_) if self.command == Some(pid) && ended => {
-                self.command = None;
-                self.news.push_back(FrontEvent::Command(change));
+            Keeper::Ourselves(_) if ended => {
+                // Its number may be used again, by a process of the tree.
+                self.strangers.retain(|stranger| *stranger != pid);
+                self.tree.spare(self.strangers.clone());
+                if self.command == Some(pid) {
+                    self.command = None;
+                    self.news.push_back(FrontEvent::Command(change));
+                }
             }
             // What it left behind is our child now, and no more of the tree than it was.
             Keeper::Guardian(guardian) if ended => self.note_strangers(guardian),
@@ -212,7 +216,7 @@ impl Front {
 
     /// The guardian can no longer be trusted: its children become ours with its death. Not to be
     /// called once it was reaped, when its number may be a stranger's.
-    fn lose_guardian(&mut self, guardian: Pid) {
+    pub(super) fn lose_guardian(&mut self, guardian: Pid) {
         sys::send(guardian, libc::SIGKILL).ok();
         self.take_over();
     }
@@ -235,7 +239,7 @@ impl Front {
         if !execution.has_tree() || self.cgroup.as_ref().is_some_and(Cgroup::is_populated) {
             return;
         }
-        if no_children || (!self.strangers.is_empty() && self.tree.members().is_empty()) {
+        if no_children || (!self.strangers.is_empty() && self.tree.looks_empty()) {
             execution.emptied();
             self.news.push_back(FrontEvent::Empty);
         }
@@ -252,7 +256,7 @@ impl Front {
         }
     }
 
-    fn kill_pass(&mut self) {
+    pub(super) fn kill_pass(&mut self) {
         let Keeper::Ourselves(execution) = &mut self.keeper else {
             return;
         };
@@ -273,7 +277,7 @@ impl Front {
                 self.order(Order::Ping);
                 self.note_strangers(guardian);
             }
-            Verdict::Silent => self.dismiss_guardian(),
+            Verdict::Silent => self.lose_guardian(guardian),
         }
     }
 
@@ -291,107 +295,5 @@ impl Front {
             self.strangers = strangers;
         }
         self.tree.spare(self.strangers.clone());
-    }
-
-    fn order(&self, order: Order) {
-        if let Keeper::Guardian(_) = self.keeper {
-            self.channel.send(&order.pack());
-        }
-    }
-
-    /// Tells the guardian when to stop and to kill; with a kernel lock for the tree to carry.
-    pub fn arm(&self, stop: Instant, kill: Instant, lock: Option<&OwnedFd>) {
-        let message = Order::Arm { stop, kill }.pack();
-        if let Keeper::Guardian(_) = self.keeper {
-            match lock {
-                Some(lock) => self.channel.send_with(&message, lock.as_fd()),
-                None => self.channel.send(&message),
-            };
-        }
-    }
-
-    /// Starts the command with this fencing token. The guardian need not be told of its end when no
-    /// further command follows the `last` one.
-    pub fn go(&mut self, token: u64, last: bool) {
-        self.last = last;
-        self.heartbeat.start();
-        self.order(Order::Go { token, last });
-    }
-
-    /// Sends a signal to the command.
-    pub fn forward(&self, signal: i32) {
-        match self.keeper {
-            Keeper::Guardian(_) => self.order(Order::Signal(signal)),
-            Keeper::Ourselves(_) => {
-                if let Some(command) = self.command {
-                    sys::send(command, signal).ok();
-                }
-            }
-            Keeper::Leaving(_) | Keeper::Nobody => {}
-        }
-    }
-
-    /// Sends the stop signal to the whole tree; SIGKILL follows after `grace`.
-    pub fn stop(&self, grace: Duration) {
-        self.order(Order::Stop { grace });
-    }
-
-    /// SIGKILL to the whole tree, again and again until it is gone.
-    pub fn kill(&mut self) {
-        match &mut self.keeper {
-            Keeper::Guardian(_) => self.order(Order::Kill),
-            Keeper::Ourselves(execution) => {
-                execution.kill(BootClock.now());
-                self.kill_pass();
-            }
-            Keeper::Leaving(_) | Keeper::Nobody => {}
-        }
-    }
-
-    /// Leaves what the command left behind to itself.
-    pub fn let_go(&self) {
-        self.order(Order::LetGo);
-    }
-
-    /// Kills the guardian, which did not do its work in time: the tree falls to us.
-    pub fn dismiss_guardian(&mut self) {
-        if let Keeper::Guardian(guardian) = self.keeper {
-            self.lose_guardian(guardian);
-        }
-    }
-
-    /// The processes of the tree that are there now.
-    pub fn survivors(&mut self) -> Vec<Survivor> {
-        let guardian = match self.keeper {
-            Keeper::Guardian(pid) | Keeper::Leaving(pid) => Some(pid),
-            Keeper::Ourselves(_) | Keeper::Nobody => None,
-        };
-        let members = self.tree.members().into_iter();
-        members
-            .filter(|pid| Some(*pid) != guardian)
-            .map(Survivor::of)
-            .collect()
-    }
-
-    /// Ends the conversation and leaves the tree to the guardian, which kills until nothing is left.
-    pub fn leave_to_guardian(self) {}
-
-    /// Ends the guard: the guardian sees the end of the conversation and, with nothing left to guard,
-    /// goes. What it does not do within a second is done by SIGKILL.
-    pub fn close(self) {
-        let Self {
-            channel,
-            channel_ready,
-            keeper,
-            cgroup,
-            ..
-        } = self;
-        drop((channel, channel_ready));
-        if let Keeper::Guardian(guardian) | Keeper::Leaving(guardian) = keeper {
-            sweep::end(guardian);
-        }
-        if let Some(cgroup) = cgroup {
-            cgroup.remove();
-        }
     }
 }

@@ -9,13 +9,15 @@ use nix::sys::prctl;
 use nix::sys::signal::{SigSet, SigmaskHow, Signal, sigprocmask};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::timerfd::{ClockId, TimerFd, TimerFlags};
-use nix::unistd::{getpgrp, getpid, setpgid};
+use nix::unistd::{getpgrp, getpid, getppid, getsid};
 
 use super::cgroup::Cgroup;
 use super::channel::Channel;
 use super::execution::Execution;
 use super::guardian::{Guardian, IGNORED};
+use super::outbox::Outbox;
 use super::signals::{self, InheritedSignals, SignalName, SignalStream};
+use super::sweep::{self, CommandGroup};
 use super::sys::{self, Disposition, Fork, Image, Pid};
 use super::tree::Tree;
 
@@ -59,6 +61,7 @@ impl Guard {
     /// # Errors
     /// The kernel's: no process, descriptor or memory to be had, or no `/proc`.
     pub fn fork(guarded: &Guarded) -> io::Result<Self> {
+        proc_is_ours()?;
         let inherited = InheritedSignals::read()?;
         let ignored_by_caller = IGNORED
             .iter()
@@ -81,7 +84,7 @@ impl Guard {
             image: image(guarded)?,
             inherited,
             ignored_by_caller,
-            group: has_terminal().then_some(own_group),
+            group: command_group(own_group),
             stop_signal: guarded.stop_signal.number(),
             expiry_grace: guarded.expiry_grace,
             lock: None::<OwnedFd>,
@@ -89,6 +92,7 @@ impl Guard {
             birth: None,
             contained: false,
             unreaped: false,
+            outbox: Outbox::default(),
         };
         let tree = Tree::below(front, own_group, strangers.clone())?;
         match sys::fork_alone()? {
@@ -115,6 +119,30 @@ impl Guard {
         } else {
             Containment::Tree
         }
+    }
+}
+
+/// Refuses a `/proc` of another PID namespace: its numbers are other processes, so that nothing of the
+/// tree would be found.
+fn proc_is_ours() -> io::Result<()> {
+    let shown = std::fs::read_link("/proc/self")?;
+    if shown.as_os_str() == std::process::id().to_string().as_str() {
+        Ok(())
+    } else {
+        Err(io::Error::other(
+            "/proc shows another PID namespace than ours, so that processes could not be found; mount \
+             one of its own (unshare --mount-proc)",
+        ))
+    }
+}
+
+/// The group that the command joins: ours, when there is a terminal. A group that was made outside our
+/// PID namespace has no number here and cannot be joined: the command is left in it as it is born.
+fn command_group(own_group: Pid) -> CommandGroup {
+    match (has_terminal(), own_group) {
+        (false, _) => CommandGroup::Own,
+        (true, 0) => CommandGroup::AsBorn,
+        (true, group) => CommandGroup::Join(group),
     }
 }
 
@@ -147,6 +175,14 @@ pub fn has_terminal() -> bool {
     std::fs::File::open("/dev/tty").is_ok()
 }
 
+/// Whether our parent is in our session: the shell that would continue a stopped job. A session's leader
+/// has none (`ssh -t host leasectl ...`, a terminal's only program).
+#[must_use]
+pub fn somebody_can_continue_us() -> bool {
+    let session = |pid| getsid(pid).ok();
+    session(Some(getppid())).is_some_and(|parents| Some(parents) == session(None))
+}
+
 fn image(guarded: &Guarded) -> io::Result<Image> {
     let arguments = guarded
         .command
@@ -171,7 +207,12 @@ fn pair((key, value): &(OsString, OsString)) -> io::Result<CString> {
 /// The rest of the guardian's life. A step that fails here leaves a front without a guardian, which
 /// the front sees and which starts nothing.
 fn become_guardian(mut guardian: Guardian) -> ! {
-    let prepared = setpgid(nix::unistd::Pid::from_raw(0), nix::unistd::Pid::from_raw(0))
+    // In a group of its own it is out of reach of what the job sends to its group.
+    let apart = match guardian.group {
+        CommandGroup::AsBorn => Ok(()),
+        CommandGroup::Own | CommandGroup::Join(_) => sweep::join_group(0, CommandGroup::Own),
+    };
+    let prepared = apart
         .and_then(|()| prctl::set_child_subreaper(true))
         // Killing leasectl by name must not take the guardian along.
         .and_then(|()| prctl::set_name(c"lease-guard"));

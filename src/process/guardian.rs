@@ -20,14 +20,15 @@ use super::cgroup::Cgroup;
 use super::channel::{Channel, Received};
 use super::execution::{Ending, Execution};
 use super::message::{Order, Report};
+use super::outbox::Outbox;
 use super::signals::InheritedSignals;
-use super::sweep;
+use super::sweep::{self, CommandGroup};
 use super::sys::{self, Change, Fork, Image, Pid, Reaped};
 use super::tree::Tree;
 use crate::clock::{BootClock, Clock, Instant};
 
 /// What the guardian ignores for itself. The command gets back what the caller had.
-pub(super) const IGNORED: [i32; 11] = [
+pub(super) const IGNORED: [i32; 12] = [
     libc::SIGHUP,
     libc::SIGINT,
     libc::SIGQUIT,
@@ -39,11 +40,17 @@ pub(super) const IGNORED: [i32; 11] = [
     libc::SIGTSTP,
     libc::SIGTTIN,
     libc::SIGTTOU,
+    // A limit on the size of files must not kill whoever writes the record.
+    libc::SIGXFSZ,
 ];
 
 /// How many are reaped before the time is looked at again. A storm may die faster than a guardian that
 /// competes with it for the processor can reap, and SIGKILL must not wait until there is nothing to reap.
 const REAPED_AT_ONCE: usize = 64;
+
+/// The lowest number that the lock's descriptor has in the command: beyond those that scripts use, who
+/// would close it with `exec 4>file`. Where so high a number is not to be had, any will do.
+const LOCK_AT: i32 = 100;
 
 /// Everything the guardian needs, prepared by the front before the fork.
 #[derive(Debug)]
@@ -58,8 +65,7 @@ pub(super) struct Guardian {
     pub(super) inherited: InheritedSignals,
     /// Signals that the caller had ignored, as bits.
     pub(super) ignored_by_caller: u64,
-    /// The group that the command joins; `None`: it leads one of its own.
-    pub(super) group: Option<Pid>,
+    pub(super) group: CommandGroup,
     pub(super) stop_signal: i32,
     pub(super) expiry_grace: std::time::Duration,
     pub(super) lock: Option<OwnedFd>,
@@ -70,6 +76,8 @@ pub(super) struct Guardian {
     pub(super) contained: bool,
     /// Whether there may be more to reap, of which no signal tells any more.
     pub(super) unreaped: bool,
+    /// Reports that the front has not taken yet.
+    pub(super) outbox: Outbox,
 }
 
 impl Guardian {
@@ -81,7 +89,9 @@ impl Guardian {
             self.hear_of_birth();
             self.reap();
             self.act_on_time();
-            if self.execution.is_over() {
+            if self.execution.is_over()
+                && (self.outbox.is_empty() || self.execution.front_is_gone())
+            {
                 // The front removes it otherwise. The last copies of a kernel lock end with us.
                 if let Some(cgroup) = self
                     .cgroup
@@ -114,7 +124,7 @@ impl Guardian {
             fd(self.timer.as_fd()),
             fd(self.children.as_fd()),
             fd(self.birth.as_ref().map_or(self.timer.as_fd(), AsFd::as_fd)),
-            fd(self.channel.as_fd()),
+            PollFd::new(self.channel.as_fd(), self.channel_events()),
             fd(self.front.as_fd()),
         ];
         // Once the front is gone its two descriptors stay readable for ever: leave them out.
@@ -134,7 +144,17 @@ impl Guardian {
         }
     }
 
+    /// Room to send is waited for only while something waits to be sent.
+    fn channel_events(&self) -> PollFlags {
+        if self.outbox.is_empty() {
+            PollFlags::POLLIN
+        } else {
+            PollFlags::POLLIN | PollFlags::POLLOUT
+        }
+    }
+
     fn listen(&mut self) {
+        self.outbox.flush(&self.channel);
         while !self.execution.front_is_gone() {
             match self.channel.receive() {
                 Received::Nothing => break,
@@ -192,9 +212,9 @@ impl Guardian {
         }
     }
 
-    fn tell(&self, report: Report) {
+    fn tell(&mut self, report: Report) {
         if !self.execution.front_is_gone() {
-            self.channel.send(&report.pack());
+            self.outbox.send(&self.channel, report);
         }
     }
 
@@ -211,7 +231,7 @@ impl Guardian {
                 self.execution.born(pid);
             }
             Err(errno) => {
-                self.tell(Report::NotStarted(errno as i32));
+                self.tell(Report::NotStarted(-(errno as i32)));
                 self.nothing_left();
             }
         }
@@ -245,20 +265,21 @@ impl Guardian {
         }
     }
 
-    /// Runs in the new process; returns only the errno of what failed.
+    /// Runs in the new process; returns only the errno of what failed, negative when it was not the
+    /// command's fault.
     fn become_command(&self, guardian: Pid) -> i32 {
         let prepared = sweep::join_group(0, self.group)
             .and_then(|()| nix::sys::prctl::set_pdeathsig(nix::sys::signal::Signal::SIGKILL))
             .and_then(|()| self.pass_on_lock());
         if let Err(errno) = prepared {
-            return errno as i32;
+            return -(errno as i32);
         }
         // The guardian may have died before the line above asked for a signal at its death.
         if nix::unistd::getppid().as_raw() != guardian {
-            return libc::ESRCH;
+            return -libc::ESRCH;
         }
         if let Err(error) = self.inherited.restore(&IGNORED, self.ignored_by_caller) {
-            return error.raw_os_error().unwrap_or(libc::EINVAL);
+            return -error.raw_os_error().unwrap_or(libc::EINVAL);
         }
         self.image.execute()
     }
@@ -266,7 +287,9 @@ impl Guardian {
     /// The whole tree carries the lock's descriptor, so that it ends with the last of them.
     fn pass_on_lock(&self) -> Result<(), Errno> {
         match &self.lock {
-            Some(lock) => fcntl(lock, FcntlArg::F_SETFD(FdFlag::empty())).map(drop),
+            Some(lock) => fcntl(lock, FcntlArg::F_DUPFD(LOCK_AT))
+                .or_else(|_| fcntl(lock, FcntlArg::F_SETFD(FdFlag::empty())))
+                .map(drop),
             None => Ok(()),
         }
     }
@@ -316,6 +339,11 @@ impl Guardian {
         if ended {
             self.execution.main_ended();
         }
+        if change == Change::Continued {
+            // The front stopped itself because the command was stopped. Whoever continued the command
+            // alone (kill, a debugger) does not know of it, and without it nothing is renewed.
+            sys::pidfd_send(self.front.as_fd(), libc::SIGCONT).ok();
+        }
         if (ended || !self.execution.is_killing()) && !self.execution.was_stillborn() {
             self.tell(Report::Command(change));
         }
@@ -340,6 +368,17 @@ impl Guardian {
         self.tell(Report::Empty);
     }
 
+    /// The command itself and its group first: that takes no look at `/proc`, which may be slow, or
+    /// fail for want of a descriptor.
+    fn kill_command(&self) {
+        if let Some(command) = self.execution.command() {
+            sys::send(command, libc::SIGKILL).ok();
+            if self.group == CommandGroup::Own {
+                sys::send_group(command, libc::SIGKILL).ok();
+            }
+        }
+    }
+
     fn act_on_time(&mut self) {
         match self.execution.due(BootClock.now()) {
             Ending::NotYet => {}
@@ -348,6 +387,7 @@ impl Guardian {
                 self.tell(Report::StopDue);
             }
             Ending::Kill { freeze } => {
+                self.kill_command();
                 let pass = sweep::kill_pass(&mut self.tree, self.cgroup.as_ref(), freeze);
                 self.execution.killed(BootClock.now(), pass);
                 self.reap();

@@ -59,6 +59,11 @@ impl Heartbeat {
         !matches!(self.0, Step::Off)
     }
 
+    /// Silence from now on until `limit` is a verdict.
+    pub(super) fn last_chance(&mut self, limit: Duration) {
+        self.0 = Step::LastChance(Instant::now() + limit);
+    }
+
     /// Anything it says is an answer.
     pub(super) fn heard(&mut self) {
         if matches!(self.0, Step::Asked(_) | Step::LastChance(_)) {

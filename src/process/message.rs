@@ -40,7 +40,7 @@ pub(super) enum Order {
 pub(super) enum Report {
     /// The command runs; whether it does so inside the cgroup made for it.
     Started { pid: Pid, contained: bool },
-    /// The command could not be started: this errno.
+    /// The command could not be started: this errno; negative when it was not the command's fault.
     NotStarted(i32),
     /// The command's main process stopped, went on, or ended.
     Command(Change),

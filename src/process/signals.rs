@@ -130,6 +130,8 @@ impl SignalStream {
         // An ignored SIGCHLD would make the kernel reap our children behind our back.
         sys::set_disposition(libc::SIGCHLD, Disposition::Default)?;
         sys::set_disposition(libc::SIGPIPE, Disposition::Ignore)?;
+        // A limit on the size of files is an error of the write, not our death.
+        sys::set_disposition(libc::SIGXFSZ, Disposition::Ignore)?;
         let mut heard = SigSet::empty();
         for signal in HEARD {
             if signal == Signal::SIGCHLD || !sys::is_ignored(signal as i32) {

@@ -11,9 +11,25 @@ use super::cgroup::Cgroup;
 use super::sys::{self, Pid, Reaped};
 use super::tree::{Pass, Tree};
 
-/// Puts a process (0: this one) into `group`, or into a group of its own.
-pub(super) fn join_group(process: Pid, group: Option<Pid>) -> Result<(), Errno> {
-    let group = group.unwrap_or(process);
+/// The process group that the command belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum CommandGroup {
+    /// It leads one of its own: there is no terminal.
+    Own,
+    /// leasectl's, as under env(1): a terminal's keys reach both.
+    Join(Pid),
+    /// leasectl's too, which has no number here because it was made outside our PID namespace: nobody
+    /// can join it, so that the guardian stays in it and the command is born into it.
+    AsBorn,
+}
+
+/// Puts a process (0: this one) into its group.
+pub(super) fn join_group(process: Pid, group: CommandGroup) -> Result<(), Errno> {
+    let group = match group {
+        CommandGroup::Own => process,
+        CommandGroup::Join(group) => group,
+        CommandGroup::AsBorn => return Ok(()),
+    };
     setpgid(NixPid::from_raw(process), NixPid::from_raw(group))
 }
 

@@ -36,6 +36,7 @@ struct Process {
     group: Pid,
     start: u64,
     stopped: bool,
+    dead: bool,
     ours: bool,
 }
 
@@ -59,6 +60,8 @@ pub(super) struct Tree {
     proc: File,
     seen: Vec<Process>,
     met: Vec<Pid>,
+    /// Whether the last look saw all there is.
+    complete: bool,
 }
 
 impl Tree {
@@ -71,6 +74,7 @@ impl Tree {
             proc: File::open("/proc")?,
             seen: Vec::with_capacity(CAPACITY),
             met: Vec::with_capacity(CAPACITY),
+            complete: false,
         })
     }
 
@@ -143,6 +147,12 @@ impl Tree {
             .collect()
     }
 
+    /// Whether nothing of the tree is there, as far as `/proc` can tell: twice in a row, each time having
+    /// seen all there is. One look can miss a process that was born behind it.
+    pub(super) fn looks_empty(&mut self) -> bool {
+        (0..2).all(|_| self.members().is_empty() && self.complete)
+    }
+
     /// The root's own children, strangers included.
     pub(super) fn children(&mut self) -> Vec<Pid> {
         self.look();
@@ -178,15 +188,20 @@ impl Tree {
     /// Reads `/proc` and marks what descends from the root. What it has not seen by `until` is left to
     /// the next look.
     fn look_until(&mut self, until: Instant) {
-        let Self { seen, proc, .. } = self;
+        let Self {
+            seen,
+            proc,
+            complete,
+            ..
+        } = self;
         seen.clear();
-        sys::list_processes(proc.as_fd(), |pid| {
-            if seen.len() < seen.capacity() {
-                seen.extend(look_at(proc, pid));
-            }
-            seen.len() < seen.capacity() && BootClock.now() < until
-        })
-        .ok();
+        *complete = true;
+        let listed = sys::list_processes(proc.as_fd(), |pid| {
+            seen.extend(look_at(proc, pid).filter(|process| !process.dead));
+            *complete = seen.len() < seen.capacity() && BootClock.now() < until;
+            *complete
+        });
+        *complete &= listed.is_ok();
         self.mark();
     }
 
@@ -264,7 +279,7 @@ impl Tree {
     }
 }
 
-/// Reads `/proc/PID/stat`; `None` for a process that is gone or dead.
+/// Reads `/proc/PID/stat`; `None` for a process that is gone.
 fn look_at(proc: &File, pid: Pid) -> Option<Process> {
     let mut path = [0_u8; 20];
     let path = stat_path(pid, &mut path)?;
@@ -295,9 +310,7 @@ fn parse(pid: Pid, stat: &[u8]) -> Option<Process> {
     let start = fields.nth(1)?.parse().ok()?;
     // A zombie waits for its parent to look; but a process whose first thread has ended while others
     // run looks like one too, and is very much alive.
-    if matches!(state, "Z" | "X") && threads <= 1 {
-        return None;
-    }
+    let dead = matches!(state, "Z" | "X") && threads <= 1;
     let stopped = matches!(state, "T" | "t");
     Some(Process {
         pid,
@@ -305,6 +318,7 @@ fn parse(pid: Pid, stat: &[u8]) -> Option<Process> {
         group,
         start,
         stopped,
+        dead,
         ours: false,
     })
 }
@@ -323,9 +337,9 @@ mod tests {
         );
         assert!(!process.stopped);
         let dead = b"77 (x) Z 41 42 43 0 -1 4 1 0 0 0 0 0 0 0 20 0 1 0 812345 9";
-        assert!(parse(77, dead).is_none());
+        assert!(parse(77, dead).unwrap().dead);
         let leader_gone = b"77 (x) Z 41 42 43 0 -1 4 1 0 0 0 0 0 0 0 20 0 3 0 812345 9";
-        assert!(parse(77, leader_gone).is_some());
+        assert!(!parse(77, leader_gone).unwrap().dead);
         assert!(parse(77, b"").is_none());
     }
 

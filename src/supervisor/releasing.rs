@@ -6,6 +6,7 @@ use super::outcome::Outcome;
 use super::running::Run;
 use super::settings::Settings;
 use super::state::{Done, Moment, State};
+use super::stopping::asks_to_end;
 use crate::clock::Instant;
 
 /// How often a release is tried. Too few: others wait for the lease to run out; too many: leasectl
@@ -83,6 +84,9 @@ impl Releasing {
                 self.in_flight = false;
                 State::Releasing(self)
             }
+            // The work is done and its outcome stands: whoever asks now does not want to wait for the
+            // store. What it has not confirmed runs out by itself.
+            Event::Signal { number, .. } if asks_to_end(number) => self.give_up(moment),
             _ => State::Releasing(self),
         }
     }

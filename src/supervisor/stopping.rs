@@ -243,7 +243,8 @@ impl Stopping {
     }
 }
 
-const fn asks_to_end(number: i32) -> bool {
+/// Whether a signal asks for the end, and not for something of the command's own.
+pub(super) const fn asks_to_end(number: i32) -> bool {
     matches!(
         number,
         libc::SIGHUP | libc::SIGINT | libc::SIGQUIT | libc::SIGTERM

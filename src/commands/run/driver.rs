@@ -11,7 +11,8 @@ use crate::clock::{BootClock, Clock, Instant};
 use crate::keeper::Keeper;
 use crate::lease::{Claim, Hold, Observation, OwnerId, Place, RefusedWhy, StoreError};
 use crate::process::{
-    Alarm, Change, Front, FrontEvent, Guard, Heard, JobControl, has_terminal, stop_ourselves,
+    Alarm, Change, Front, FrontEvent, Guard, Heard, JobControl, has_terminal,
+    somebody_can_continue_us, stop_ourselves,
 };
 use crate::supervisor::{CommandEnd, Event, Outcome, Phase, Supervisor};
 
@@ -29,6 +30,24 @@ pub struct Ended {
     pub refused_by: Option<Observation>,
     /// The store's last error, when that was the reason.
     pub error: Option<StoreError>,
+}
+
+/// The front could not go on. The guardian stops what was started.
+#[derive(Debug)]
+pub struct Unguarded {
+    /// Why.
+    pub error: io::Error,
+    /// Whether a command may have been started.
+    pub started: bool,
+}
+
+impl From<io::Error> for Unguarded {
+    fn from(error: io::Error) -> Self {
+        Self {
+            error,
+            started: false,
+        }
+    }
 }
 
 /// Everything a run holds on to between two turns.
@@ -64,16 +83,21 @@ pub(super) struct Driver<'a> {
 /// and the runtime is started only afterwards.
 ///
 /// # Errors
-/// The kernel's: no process, descriptor or memory to be had. Nothing was run then, or the guardian
-/// is stopping it.
-pub fn run(plan: &RunPlan, listener: &mut dyn Listener) -> io::Result<Ended> {
+/// [`Unguarded`]: no process, descriptor or memory to be had.
+pub fn run(plan: &RunPlan, listener: &mut dyn Listener) -> Result<Ended, Unguarded> {
     let guard = Guard::fork(&plan.guarded())?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
     runtime.block_on(async {
         let mut driver = Driver::new(plan, listener, Front::new(guard)?)?;
-        let outcome = driver.drive().await?;
+        let outcome = match driver.drive().await {
+            Ok(outcome) => outcome,
+            Err(error) => {
+                let started = driver.start_ordered;
+                return Err(Unguarded { error, started });
+            }
+        };
         let Driver {
             supervisor,
             front,
@@ -176,7 +200,8 @@ impl<'a> Driver<'a> {
     fn check_guardian(&mut self) {
         if self.clock.now() >= self.guardian_until {
             self.guardian_until = Instant::NEVER;
-            self.front.dismiss_guardian();
+            let limit = self.plan.settings.timing.margin() / 4;
+            self.front.question_guardian(limit);
         }
     }
 
@@ -232,9 +257,14 @@ impl<'a> Driver<'a> {
     /// The command was stopped from the terminal: so are we, or the shell would not know. Lease time
     /// goes on; the guardian, which nothing stops, kills when it has run out.
     fn pause(&mut self) {
-        self.paused = true;
-        if !has_terminal() {
+        // It may have been continued since, and then nobody would continue us.
+        self.paused = self.front.is_still_stopped();
+        if !self.paused || !has_terminal() {
             return;
+        }
+        if !somebody_can_continue_us() {
+            // The kernel does not let a key stop a group that no shell looks after, and neither do we.
+            return self.front.forward(libc::SIGCONT);
         }
         let kill_in = self.until_stop();
         self.listener.hear(&News::Paused { kill_in });

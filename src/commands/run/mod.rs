@@ -10,7 +10,7 @@ mod perform;
 mod plan;
 mod requests;
 
-pub use driver::{Ended, run};
+pub use driver::{Ended, Unguarded, run};
 pub use environment::{ChosenStore, command_environment};
 pub use news::{Listener, News};
 pub use plan::RunPlan;

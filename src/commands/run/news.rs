@@ -57,8 +57,8 @@ pub enum News<'a> {
     Paused { kill_in: Option<Duration> },
     /// What the command left behind is about to be stopped.
     Leftovers(&'a [Survivor]),
-    /// Killed, and still there.
-    Survivors(&'a [Survivor]),
+    /// Killed, and still there; whether the lease is still ours.
+    Survivors { left: &'a [Survivor], held: bool },
     /// The guardian is dead.
     GuardianLost,
     /// A second signal now ends the wait for what cannot be killed.

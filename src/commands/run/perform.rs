@@ -37,7 +37,8 @@ impl Driver<'_> {
             }
             Action::NameSurvivors => {
                 let left = self.front.survivors();
-                self.listener.hear(&News::Survivors(&left));
+                let held = !self.lost;
+                self.listener.hear(&News::Survivors { left: &left, held });
             }
             Action::LetGo => {
                 self.guardian_until = Instant::NEVER;

@@ -63,7 +63,7 @@ fn nothing_is_renewed_and_nothing_heard_while_releasing() {
         Event::StopDue,
         Event::GuardianLost,
         Event::TreeEmpty,
-        sent(libc::SIGTERM),
+        sent(libc::SIGUSR1),
     ] {
         assert_eq!(rig.step(6.0, event), []);
     }
@@ -71,6 +71,11 @@ fn nothing_is_renewed_and_nothing_heard_while_releasing() {
         rig.step(7.0, Event::Released { certain: true }),
         [Action::Finish(COMPLETED)]
     );
+}
+
+#[test]
+fn whoever_asks_for_the_end_need_not_wait_for_the_store() {
+    assert_eq!(releasing().step(6.0, sent(libc::SIGTERM)), given_up());
 }
 
 #[test]

@@ -142,7 +142,7 @@ fn a_front_killed_while_it_waits_leaves_nothing() {
         .leasectl(["run", "--lease", LEASE, "--wait", "forever"]);
     let second = scene.lab.spawn(second.args(["--", "touch", "overlap"]));
     wait_until(PATIENCE, "the second waits", || {
-        second.stderr().contains("waiting for")
+        second.stderr().contains("; waiting")
     });
     let guardian = guardian_of(second.id());
     second.send(Signal::SIGKILL);

@@ -108,7 +108,7 @@ fn a_guardian_killed_before_the_command_starts_starts_nothing() {
     let mut second = lab.leasectl(["run", "--lease", super::scene::LEASE, "--wait", "forever"]);
     let second = lab.spawn(second.args(["--", "touch", "overlap"]));
     wait_until(PATIENCE, "the second waits", || {
-        second.stderr().contains("waiting for")
+        second.stderr().contains("; waiting")
     });
     send(super::scene::guardian_of(second.id()), Signal::SIGKILL);
     let ended = second.wait(PATIENCE).expect_code(125);

@@ -139,13 +139,13 @@ pub(super) const ROWS: &[Row] = &[
     options(
         "renewing too often",
         &["--lease", "x", "--ttl", "10s", "--renew-every", "1s"],
-        "--renew-every 1s leaves no time for an attempt, which may take ttl 10s / 10 = 1s; \
+        "--renew-every 1s leaves no time for an attempt, which may take 1s (a tenth of the ttl); \
             raise --renew-every or lower --ttl",
     ),
     options(
         "renewing all the time",
         &["--lease", "x", "--renew-every", "0s"],
-        "--renew-every 0s leaves no time for an attempt, which may take ttl 30s / 10 = 3s; \
+        "--renew-every 0s leaves no time for an attempt, which may take 3s (a tenth of the ttl); \
             raise --renew-every or lower --ttl",
     ),
     options(
