@@ -5,27 +5,37 @@
 //! asserted leaves room for a busy machine, except where the promise itself is an instant.
 
 mod both_killed;
+mod containment;
 mod front_frozen;
 mod front_killed;
 mod guardian_killed;
 mod leftovers;
+mod namespaces;
 mod scene;
+mod signals;
+mod start;
 mod stopping;
 mod storms;
 mod strangers;
+mod terminal;
 
 use libtest_mimic::Trial;
 
 pub(crate) fn trials() -> Vec<Trial> {
     [
         both_killed::trials(),
+        containment::trials(),
         front_frozen::trials(),
         front_killed::trials(),
         guardian_killed::trials(),
         leftovers::trials(),
+        namespaces::trials(),
+        signals::trials(),
+        start::trials(),
         stopping::trials(),
         storms::trials(),
         strangers::trials(),
+        terminal::trials(),
     ]
     .into_iter()
     .flatten()

@@ -97,8 +97,8 @@ pub(crate) fn program_on_path(program: &str) -> Option<PathBuf> {
         })
 }
 
-/// Makes a cgroup below our own and takes it away again.
-fn can_make_a_cgroup() -> Option<bool> {
+/// The directory of our own cgroup on the v2 hierarchy.
+pub(crate) fn own_cgroup() -> Option<PathBuf> {
     let mounts = fs::read_to_string("/proc/self/mounts").ok()?;
     let mount = mounts.lines().find_map(|line| {
         let mut words = line.split(' ');
@@ -107,9 +107,12 @@ fn can_make_a_cgroup() -> Option<bool> {
     })?;
     let own = fs::read_to_string("/proc/self/cgroup").ok()?;
     let own = own.lines().find_map(|line| line.strip_prefix("0::/"))?;
-    let child = Path::new(mount)
-        .join(own)
-        .join(format!("leasectl-test-{}", std::process::id()));
+    Some(Path::new(mount).join(own))
+}
+
+/// Makes a cgroup below our own and takes it away again.
+fn can_make_a_cgroup() -> Option<bool> {
+    let child = own_cgroup()?.join(format!("leasectl-test-{}", std::process::id()));
     fs::create_dir(&child).ok()?;
     let can_kill = child.join("cgroup.kill").exists();
     fs::remove_dir(&child).ok()?;
