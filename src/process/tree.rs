@@ -94,6 +94,10 @@ impl Tree {
             for at in 0..self.seen.len() {
                 let process = self.seen[at];
                 if process.ours && self.meet(process.pid) {
+                    // A storm leaves little of the processor for this.
+                    if BootClock.now() >= until {
+                        return;
+                    }
                     self.send(process, signal);
                     if process.stopped {
                         self.send(process, libc::SIGCONT);
