@@ -89,32 +89,32 @@ fn front_of(unshare: &Running) -> u32 {
     found.unwrap()
 }
 
-fn processes_that_came_from_elsewhere_are_reaped_and_not_killed() {
-    needs("nsenter");
-    needs("root");
-    let lab = Lab::new();
-    let puppets = Puppets::new(&lab, "log", &FAMILY);
+/// Puppets under leasectl as PID 1, ready, and the number of leasectl.
+fn first_with_puppets(lab: &Lab, roles: &[&str]) -> (Running, u32, Puppets) {
+    let puppets = Puppets::new(lab, "log", roles);
     let words = puppets.command();
     let words: Vec<&str> = words.iter().map(|word| word.to_str().unwrap()).collect();
-    let unshare = first(&lab, &words);
+    let unshare = first(lab, &words);
     puppets.wait_ready();
     let front = front_of(&unshare);
-    // As `docker exec` does it; what it leaves behind becomes a child of PID 1.
-    let enter = |script: &str| {
-        let mut nsenter = lab.command("nsenter");
-        nsenter.args([
-            "--target",
-            &front.to_string(),
-            "--pid",
-            "--mount",
-            "sh",
-            "-c",
-            script,
-        ]);
-        lab.run(&mut nsenter).expect_code(0);
-    };
+    (unshare, front, puppets)
+}
+
+/// Runs a script inside, as `docker exec` does it; what it leaves behind becomes a child of PID 1.
+fn enter(lab: &Lab, front: u32, script: &str) {
+    needs("nsenter");
+    needs("root");
+    let mut nsenter = lab.command("nsenter");
+    nsenter.args(["--target", &front.to_string(), "--pid", "--mount"]);
+    lab.run(nsenter.args(["sh", "-c", script])).expect_code(0);
+}
+
+fn processes_that_came_from_elsewhere_are_reaped_and_not_killed() {
+    let lab = Lab::new();
+    let (unshare, front, _) = first_with_puppets(&lab, &FAMILY);
     let before = children(front);
-    enter("setsid sleep 1000 &");
+    let inside = descendants(front);
+    enter(&lab, front, "setsid sleep 1000 &");
     let mut guest = 0;
     wait_until(PATIENCE, "PID 1 has adopted it", || {
         let new = children(front)
@@ -123,17 +123,15 @@ fn processes_that_came_from_elsewhere_are_reaped_and_not_killed() {
         guest = new.unwrap_or(0);
         new.is_some() && name(guest).as_deref() == Some("sleep")
     });
-    enter("true & true & :");
+    enter(&lab, front, "true & true & :");
     wait_until(PATIENCE, "PID 1 has reaped the rest", || {
         children(front)
             .into_iter()
             .all(|pid| before.contains(&pid) || pid == guest)
     });
+    // The command ends. The guest does not keep leasectl from ending, and goes with PID 1.
     assert!(alive(guest));
-    let pids = descendants(front);
-    let mains: Vec<u32> = pids.into_iter().filter(|pid| *pid != guest).collect();
-    // leasectl's command ends; the guest does not keep it from ending, and goes with PID 1.
-    for pid in mains {
+    for pid in inside {
         if name(pid).as_deref() != Some("lease-guard") {
             send(pid, Signal::SIGTERM);
         }
@@ -145,12 +143,7 @@ fn processes_that_came_from_elsewhere_are_reaped_and_not_killed() {
 
 fn signals_are_passed_on() {
     let lab = Lab::new();
-    let puppets = Puppets::new(&lab, "log", &["main"]);
-    let words = puppets.command();
-    let words: Vec<&str> = words.iter().map(|word| word.to_str().unwrap()).collect();
-    let unshare = first(&lab, &words);
-    puppets.wait_ready();
-    let front = front_of(&unshare);
+    let (unshare, front, puppets) = first_with_puppets(&lab, &["main"]);
     for (signal, word) in [(Signal::SIGINT, "INT"), (Signal::SIGTERM, "TERM")] {
         send(front, signal);
         wait_until(PATIENCE, "it arrives", || puppets.of_kind(word).len() == 1);
@@ -161,15 +154,8 @@ fn signals_are_passed_on() {
 
 fn the_guardians_death_ends_the_command() {
     let lab = Lab::new();
-    let puppets = Puppets::new(&lab, "log", &FAMILY);
-    let words = puppets.command();
-    let words: Vec<&str> = words.iter().map(|word| word.to_str().unwrap()).collect();
-    let unshare = first(&lab, &words);
-    puppets.wait_ready();
-    send(
-        super::scene::guardian_of(front_of(&unshare)),
-        Signal::SIGKILL,
-    );
+    let (unshare, front, _) = first_with_puppets(&lab, &FAMILY);
+    send(super::scene::guardian_of(front), Signal::SIGKILL);
     unshare.wait(PATIENCE).expect_code(121);
     assert_nothing_is_left(&lab);
     assert_lease_is_free(&lab);

@@ -105,6 +105,11 @@ fn orphans_of_earlier_children_survive_the_guardians_death(level: Level) {
     wait_until(PATIENCE, "the front has adopted the orphan", || {
         children(front).contains(&orphan) && !children(front).contains(&shell.stranger)
     });
+    // It has dealt with that when a signal that came later has been passed on.
+    shell.front.send(Signal::SIGWINCH);
+    wait_until(PATIENCE, "a signal is passed on", || {
+        !shell.puppets.of_kind("WINCH").is_empty()
+    });
     send(guardian_of(front), Signal::SIGKILL);
     let Shell {
         front,

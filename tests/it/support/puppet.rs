@@ -12,7 +12,7 @@
 //! - `beat`: every millisecond it notes the time in `LOG.NAME`, which tells when it last ran.
 
 use std::env;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::fd::AsFd;
@@ -112,7 +112,7 @@ impl Puppets {
     pub(crate) fn pid(&self, name: &str) -> u32 {
         let mut ready = self.of_kind("ready");
         ready.retain(|one| one.name == name);
-        ready.first().expect("it is ready").pid
+        ready[0].pid
     }
 
     /// The puppets that are alive.
@@ -174,16 +174,20 @@ fn note(log: &mut File, name: &str, what: &str, at: Duration) -> io::Result<()> 
     log.write_all(line.as_bytes())
 }
 
+/// Starts another puppet.
+fn start(log: &Path, role: impl AsRef<OsStr>) -> io::Result<()> {
+    let mut command = Command::new(env::current_exe()?);
+    command.arg(WORD).arg(log).arg(role).spawn().map(drop)
+}
+
 fn play(path: &Path, role: &str, others: &[OsString]) -> io::Result<ExitCode> {
     let (name, flags) = role.split_once(':').unwrap_or((role, ""));
     let flags: Vec<&str> = flags.split('+').collect();
     if flags.contains(&"daemon") {
-        let role = format!("{name}:{}", flags.join("+").replace("daemon", "setsid"));
-        Command::new(env::current_exe()?)
-            .arg(WORD)
-            .arg(path)
-            .arg(role)
-            .spawn()?;
+        start(
+            path,
+            format!("{name}:{}", flags.join("+").replace("daemon", "setsid")),
+        )?;
         return Ok(ExitCode::SUCCESS);
     }
     if flags.contains(&"setsid") {
@@ -196,11 +200,7 @@ fn play(path: &Path, role: &str, others: &[OsString]) -> io::Result<ExitCode> {
     noted.thread_block()?;
     let signals = SignalFd::with_flags(&noted, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?;
     for other in others {
-        Command::new(env::current_exe()?)
-            .arg(WORD)
-            .arg(path)
-            .arg(other)
-            .spawn()?;
+        start(path, other)?;
     }
     let mut log = OpenOptions::new().append(true).create(true).open(path)?;
     let beat = match flags.contains(&"beat") {
@@ -209,24 +209,7 @@ fn play(path: &Path, role: &str, others: &[OsString]) -> io::Result<ExitCode> {
     };
     note(&mut log, name, "ready", boot_now())?;
     loop {
-        let timeout = if beat.is_some() {
-            PollTimeout::from(1_u8)
-        } else {
-            PollTimeout::NONE
-        };
-        poll(
-            &mut [PollFd::new(signals.as_fd(), PollFlags::POLLIN)],
-            timeout,
-        )
-        .ok();
-        if let Some(beat) = &beat {
-            beat.write_all_at(format!("{:20}\n", boot_now().as_nanos()).as_bytes(), 0)?;
-        }
-        let Some(info) = signals.read_signal()? else {
-            continue;
-        };
-        let at = boot_now();
-        let signal = Signal::try_from(info.ssi_signo.cast_signed())?;
+        let (signal, at) = next_signal(&signals, beat.as_ref())?;
         note(
             &mut log,
             name,
@@ -235,6 +218,28 @@ fn play(path: &Path, role: &str, others: &[OsString]) -> io::Result<ExitCode> {
         )?;
         if signal == Signal::SIGTERM && !flags.contains(&"stubborn") {
             return Ok(ExitCode::SUCCESS);
+        }
+    }
+}
+
+/// Waits for a signal, and writes down the time meanwhile.
+fn next_signal(signals: &SignalFd, beat: Option<&File>) -> io::Result<(Signal, Duration)> {
+    let timeout = match beat {
+        Some(_) => PollTimeout::from(1_u8),
+        None => PollTimeout::NONE,
+    };
+    loop {
+        poll(
+            &mut [PollFd::new(signals.as_fd(), PollFlags::POLLIN)],
+            timeout,
+        )
+        .ok();
+        if let Some(beat) = beat {
+            beat.write_all_at(format!("{:20}\n", boot_now().as_nanos()).as_bytes(), 0)?;
+        }
+        if let Some(info) = signals.read_signal()? {
+            let at = boot_now();
+            return Ok((Signal::try_from(info.ssi_signo.cast_signed())?, at));
         }
     }
 }
