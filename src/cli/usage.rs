@@ -147,11 +147,16 @@ impl Typed<'_> {
     }
 }
 
-/// A word as it was typed, unless it is a URL with a password, or may be one.
+/// A word as it was typed; of a URL no more than scheme, host and path, and nothing of what may be a
+/// URL with a password and cannot be taken apart.
 fn shown(word: &str) -> String {
+    let like_a_url = word.contains("://") || word.contains('?');
+    let may_have_a_login = word.contains(':') && word.contains('@');
     match StoreUrl::parse(word) {
-        Ok(url) if url.has_password() => quoted(&url.without_password()),
-        Err(_) if word.contains("://") => "a URL (not shown: it may hold a password)".to_owned(),
+        Ok(url) if like_a_url && !url.path().contains('@') => quoted(&shortened(&url.to_string())),
+        _ if like_a_url || may_have_a_login => {
+            "a URL (not shown: it may hold a password)".to_owned()
+        }
         _ => quoted(&shortened(word)),
     }
 }
@@ -174,7 +179,16 @@ mod tests {
     fn a_word_is_repeated_without_its_password() {
         assert_eq!(shown("job"), "\"job\"");
         assert_eq!(shown("a\u{1b}"), "\"a\\u{1b}\"");
-        assert_eq!(shown("redis://u:canary@h/0"), "\"redis://u@h/0\"");
-        assert!(!shown("redis://u:can/ary@h/0").contains("ary"));
+        assert_eq!(shown("10:30"), "\"10:30\"");
+        assert_eq!(shown("a:b"), "\"a:b\"");
+        assert_eq!(shown("redis://u:canary@h/0?sig=canary"), "\"redis://h/0\"");
+        for word in [
+            "redis://u:can/ary@h/0",
+            "u:canary@h",
+            "://u:canary@h",
+            "x?canary",
+        ] {
+            assert!(!shown(word).contains("ary"), "{word}");
+        }
     }
 }
