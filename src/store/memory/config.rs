@@ -17,9 +17,10 @@ impl Config {
     /// # Errors
     /// When it has a host, a path, a credential or an option that is not one of the drills.
     pub fn from_url(url: &StoreUrl) -> Result<Self, UrlError> {
-        if !url.host().is_empty() || !url.path().is_empty() || url.user().is_some() {
+        let empty = url.host().is_empty() && url.path().is_empty();
+        if !empty || url.user().is_some() || url.password().is_some() {
             return Err(UrlError::Unfit(
-                "the memory store has neither host nor path; write memory:".to_owned(),
+                "the memory store has no host, path, user or password; write memory:".to_owned(),
             ));
         }
         let mut options = url.options();
@@ -54,6 +55,7 @@ mod tests {
     fn anything_else_is_refused() {
         assert!(read("memory://host").is_err());
         assert!(read("memory:/path").is_err());
+        assert!(read("memory://:secret@").is_err());
         assert!(read("memory:?answers=-1").is_err());
         assert_eq!(
             read("memory:?answer=1").unwrap_err().to_string(),
