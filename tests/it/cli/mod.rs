@@ -4,7 +4,6 @@ mod canary;
 mod environment;
 mod exit_codes;
 mod hostile;
-mod messages;
 mod options;
 
 use libtest_mimic::Trial;
@@ -17,7 +16,6 @@ pub(crate) fn trials() -> Vec<Trial> {
         environment::trials(),
         exit_codes::trials(),
         hostile::trials(),
-        messages::trials(),
         options::trials(),
     ]
     .into_iter()

@@ -157,7 +157,7 @@ pub(super) const ROWS: &[Row] = &[
     // The file that contains the URL.
     prepared(
         "a store file that is missing",
-        |lab| from_file(lab),
+        from_file,
         125,
         "the store file LAB/url is refused: there is none; write the URL into it, mode 0600",
     ),

@@ -1,4 +1,0 @@
-use libtest_mimic::Trial;
-pub(super) fn trials() -> Vec<Trial> {
-    vec![]
-}
