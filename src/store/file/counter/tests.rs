@@ -131,6 +131,9 @@ impl Medium for Rc<Disk> {
             self.forgotten.borrow_mut().extend(pending.clone());
         }
         done?;
+        // What is written after it and flushed well lies above what was forgotten.
+        let written = |to: usize| pending.iter().any(|(at, _)| *at == to);
+        self.forgotten.borrow_mut().retain(|(to, _)| !written(*to));
         for (at, bytes) in pending {
             self.durable.borrow_mut()[at..at + bytes.len()].copy_from_slice(&bytes);
         }
