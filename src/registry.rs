@@ -112,16 +112,19 @@ pub fn open(url: &StoreUrl, context: &OpenContext) -> Result<Arc<dyn LeaseStore>
     }
 }
 
-/// The label of the default store, `file:`, without opening or creating anything.
+/// The label of the store that `url` names, without opening or creating anything.
 ///
 /// # Errors
-/// [`OpenError`], when this build or this user has no default store.
-pub fn default_label(context: &OpenContext) -> Result<StoreLabel, OpenError> {
-    let url = StoreUrl::parse(DEFAULT)?;
-    #[cfg(feature = "file")]
-    return Ok(file_config(&url, context)?.label());
-    #[cfg(not(feature = "file"))]
-    return Err(unknown_store(url.scheme()));
+/// As [`open`], for the scheme and the URL.
+pub fn label(url: &StoreUrl, context: &OpenContext) -> Result<StoreLabel, OpenError> {
+    match url.scheme() {
+        #[cfg(feature = "file")]
+        "file" => Ok(file_config(url, context)?.label()),
+        // Nothing to open: it is made as it is named.
+        #[cfg(feature = "memory")]
+        "memory" => Ok(open(url, context)?.label().clone()),
+        unknown => Err(unknown_store(unknown)),
+    }
 }
 
 #[cfg(feature = "file")]

@@ -75,16 +75,12 @@ impl Choice {
             OpenError::Store(error) => chain(&error),
             error => format!("{}: {}", self.origin, chain(&error)),
         };
-        if self.is_default {
+        if [STORE, STORE_FILE, BY_DEFAULT].contains(&self.origin) {
             // Before it is opened: opening may create it.
-            let label = registry::default_label(&context).map_err(refuse)?;
-            refuse_another_than_the_outer("the default", label.as_str())?;
+            let label = registry::label(&self.url, &context).map_err(refuse)?;
+            refuse_another_than_the_outer(self.origin, label.as_str())?;
         }
-        let store = registry::open(&self.url, &context).map_err(refuse)?;
-        if [STORE, STORE_FILE].contains(&self.origin) {
-            refuse_another_than_the_outer(self.origin, store.label().as_str())?;
-        }
-        Ok(store)
+        registry::open(&self.url, &context).map_err(refuse)
     }
 }
 
@@ -93,9 +89,8 @@ impl Choice {
 fn refuse_another_than_the_outer(origin: &str, label: &str) -> Result<(), Refused> {
     match std::env::var_os(OUTER_LABEL) {
         Some(outer) if outer != OsStr::new(label) => Err(format!(
-            "no store was chosen inside another leasectl: {origin} would be {label}, and that one \
-             uses {}; give the same --store, --store-file or {STORE} to both, or say --store {label} to \
-             mean it",
+            "{origin} is {label}, but the leasectl around this one uses {}: give both the same store, or \
+             say --store {label} if another one is meant",
             printable(&outer.to_string_lossy())
         )),
         _ => Ok(()),
