@@ -54,12 +54,6 @@ impl Printer {
     pub(super) const fn do_not_tell_of_waiting(&mut self) {
         self.waiting_from = Level::Verbose;
     }
-
-    fn say(&self, level: Level, text: &str) {
-        if level <= self.level {
-            line(text, PollTimeout::ZERO);
-        }
-    }
 }
 
 /// Prints the last word of a failed run; for that it waits a little.
@@ -84,101 +78,128 @@ fn line(text: &str, patience: PollTimeout) {
 
 impl Listener for Printer {
     fn hear(&mut self, news: &News<'_>) {
-        match news {
+        let told = match news {
             News::Waiting { why, by } => self.waiting(*why, by),
+            _ => self
+                .of_the_lease(news)
+                .or_else(|| self.of_the_command(news)),
+        };
+        if let Some((level, text)) = told
+            && level <= self.level
+        {
+            line(&text, PollTimeout::ZERO);
+        }
+    }
+}
+
+/// From which level on it is told, and how.
+type Told = Option<(Level, String)>;
+
+impl Printer {
+    fn waiting(&mut self, why: RefusedWhy, by: &Observation) -> Told {
+        let awaited = (why, by.record.as_ref().map(|record| record.token));
+        if self.waited_for == Some(awaited) {
+            return None;
+        }
+        self.waited_for = Some(awaited);
+        let how = super::held::describe(why, Some(by));
+        Some((
+            self.waiting_from,
+            format!("{} is {how}; waiting", self.lease),
+        ))
+    }
+
+    fn of_the_lease(&self, news: &News<'_>) -> Told {
+        let lease = &self.lease;
+        Some(match news {
             News::StoreSilent { error } => {
-                self.say(Level::Normal, &format!("{}; trying again", because(*error)));
+                (Level::Normal, format!("{}; trying again", because(*error)))
             }
             News::Acquired {
                 token,
                 waited,
                 store,
                 ..
-            } => self.say(
-                Level::Verbose,
-                &format!(
-                    "acquired {} on {store} after {}, token {token}",
-                    self.lease,
-                    span(*waited)
-                ),
-            ),
-            News::TooLate => self.say(
-                Level::Normal,
-                "the lease was granted too late to start under it; giving it back and trying again",
-            ),
-            News::Started { pid, containment } => self.started(*pid, *containment),
+            } => {
+                let waited = span(*waited);
+                let text = format!("acquired {lease} on {store} after {waited}, token {token}");
+                (Level::Verbose, text)
+            }
+            News::TooLate => {
+                let text = format!("{lease} was granted too late to start; trying again");
+                (Level::Normal, text)
+            }
             News::Renewed { remaining } => {
-                let text = format!(
-                    "renewed; SIGKILL is {} away without a renewal",
-                    span(*remaining)
-                );
-                self.say(Level::Verbose, &text);
+                let remaining = span(*remaining);
+                let text =
+                    format!("renewed {lease}; SIGKILL is {remaining} away without a renewal");
+                (Level::Verbose, text)
             }
             News::RenewFailed { error, remaining } => {
-                let until = remaining.map_or_else(
-                    || "trying again".to_owned(),
-                    |left| {
-                        let left = span(left);
-                        format!("the command is stopped in {left} unless a renewal is answered")
-                    },
-                );
-                self.say(Level::Normal, &format!("{}; {until}", because(Some(error))));
+                (Level::Normal, renew_failed(error, *remaining))
             }
-            News::Doubt { .. } => {}
             News::DoubtEnded => {
-                self.say(Level::Normal, "the store answers again; the lease is ours")
+                let text = format!("the store answers again; {lease} is still ours");
+                (Level::Normal, text)
             }
-            News::Lost(why) => self.say(
+            News::Lost(why) => (
                 Level::Normal,
-                &format!("{} was lost: it {}", self.lease, lost(*why)),
+                format!("{lease} was lost: it {}", lost(*why)),
             ),
-            News::Stopping { why, kill_in } => self.stopping(*why, *kill_in),
-            News::Killing => self.say(Level::Verbose, "sending SIGKILL to the whole command"),
-            News::Paused { kill_in } => self.paused(*kill_in),
-            News::Leftovers(left) => self.leftovers(left),
-            News::Survivors { left, held } => self.survivors(left, *held),
-            News::GuardianLost => {
-                self.say(Level::Normal, "the guardian is gone; killing the command");
+            News::Released => (Level::Verbose, format!("released {lease}")),
+            News::ReleaseUncertain { error } => {
+                let why = because(*error);
+                let text = format!("{why}; {lease} ends by itself when its time has run out");
+                (Level::Normal, text)
             }
-            News::SecondSignalGivesUp => self.say(
-                Level::Normal,
-                "still waiting for processes that do not die; another signal gives up on them",
-            ),
-            News::GaveUp => {}
-            News::Released => self.say(Level::Verbose, &format!("released {}", self.lease)),
-            News::ReleaseUncertain { error } => self.say(
-                Level::Normal,
-                &format!(
-                    "{}; the lease ends by itself when its time has run out",
-                    because(*error)
-                ),
-            ),
-        }
-    }
-}
-
-impl Printer {
-    fn waiting(&mut self, why: RefusedWhy, by: &Observation) {
-        let awaited = (why, by.record.as_ref().map(|record| record.token));
-        if self.waited_for != Some(awaited) {
-            let how = super::held::describe(why, Some(by));
-            self.say(
-                self.waiting_from,
-                &format!("{} is {how}; waiting", self.lease),
-            );
-            self.waited_for = Some(awaited);
-        }
+            _ => return None,
+        })
     }
 
-    fn started(&self, pid: i32, containment: Containment) {
-        let how = match containment {
-            Containment::Tree => "kept together by descent (no cgroup of its own could be made)",
-            Containment::Cgroup => "in a cgroup of its own",
+    fn of_the_command(&self, news: &News<'_>) -> Told {
+        let text = match news {
+            News::Started { pid, containment } => {
+                return Some((Level::Verbose, started(*pid, *containment)));
+            }
+            News::Killing => {
+                let text = "sending SIGKILL to the whole command".to_owned();
+                return Some((Level::Verbose, text));
+            }
+            News::Stopping { why, kill_in } => self.stopping(*why, *kill_in)?,
+            News::Paused {
+                kill_in: Some(left),
+            } => format!(
+                "stopped; the lease ends in {} and the command will be killed then",
+                span(*left)
+            ),
+            News::Paused { kill_in: None } => "stopped; the lease stays held meanwhile".to_owned(),
+            News::Leftovers([]) | News::Survivors { left: [], .. } => return None,
+            News::Leftovers(left) => format!(
+                "the command ended and left {} behind; stopping them (--leftovers wait or leave \
+                 changes that)",
+                processes(left)
+            ),
+            News::Survivors { left, held } => format!(
+                "killed and still there: {}; {} {}",
+                processes(left),
+                self.lease,
+                if *held {
+                    "stays held"
+                } else {
+                    "is no longer ours"
+                }
+            ),
+            News::GuardianLost => "the guardian is gone; killing the command".to_owned(),
+            News::SecondSignalGivesUp => {
+                "still waiting for processes that do not die; another signal gives up on them"
+                    .to_owned()
+            }
+            _ => return None,
         };
-        self.say(Level::Verbose, &format!("started process {pid}, {how}"));
+        Some((Level::Normal, text))
     }
 
-    fn stopping(&self, why: StopWhy, kill_in: Duration) {
+    fn stopping(&self, why: StopWhy, kill_in: Duration) -> Option<String> {
         let why = match why {
             StopWhy::Lost(why) => format!("{} was lost: it {}", self.lease, lost(why)),
             StopWhy::NotRenewed => format!("{} could not be renewed in time", self.lease),
@@ -186,54 +207,34 @@ impl Printer {
             StopWhy::Operator => "an operator asked for the lease".to_owned(),
             StopWhy::ScheduledEvent => "this machine is about to go away".to_owned(),
             // The line that names them has been printed.
-            StopWhy::Leftovers => return,
+            StopWhy::Leftovers => return None,
             StopWhy::Internal => "the guardian is gone".to_owned(),
         };
-        let text = format!(
+        Some(format!(
             "{why}: sending {} to the whole command, and SIGKILL in {}",
             self.stop_signal,
             span(kill_in)
-        );
-        self.say(Level::Normal, &text);
+        ))
     }
+}
 
-    fn paused(&self, kill_in: Option<Duration>) {
-        let text = match kill_in {
-            Some(left) => format!(
-                "stopped; the lease ends in {} and the command will be killed then",
-                span(left)
-            ),
-            None => "stopped; the lease stays held meanwhile".to_owned(),
-        };
-        self.say(Level::Normal, &text);
-    }
+fn renew_failed(error: &StoreError, remaining: Option<Duration>) -> String {
+    let until = remaining.map_or_else(
+        || "trying again".to_owned(),
+        |left| {
+            let left = span(left);
+            format!("the command is stopped in {left} unless a renewal is answered")
+        },
+    );
+    format!("{}; {until}", because(Some(error)))
+}
 
-    fn leftovers(&self, left: &[Survivor]) {
-        if !left.is_empty() {
-            let text = format!(
-                "the command ended and left {} behind; stopping them (--leftovers wait or leave \
-                 changes that)",
-                processes(left)
-            );
-            self.say(Level::Normal, &text);
-        }
-    }
-
-    fn survivors(&self, left: &[Survivor], held: bool) {
-        if !left.is_empty() {
-            let held = if held {
-                "stays held"
-            } else {
-                "is no longer ours"
-            };
-            let text = format!(
-                "killed and still there: {}; {} {held}",
-                processes(left),
-                self.lease
-            );
-            self.say(Level::Normal, &text);
-        }
-    }
+fn started(pid: i32, containment: Containment) -> String {
+    let how = match containment {
+        Containment::Tree => "kept together by descent (no cgroup of its own could be made)",
+        Containment::Cgroup => "in a cgroup of its own",
+    };
+    format!("started process {pid}, {how}")
 }
 
 /// Processes by number and name, not more than a line can hold.

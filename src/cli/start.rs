@@ -9,7 +9,7 @@ use super::exit::{self, Exit};
 use super::plan::{self, Planned};
 use super::report::{self, Level, Printer, span};
 use super::{ending, os_error, usage};
-use crate::commands::run::{self, Unguarded};
+use crate::commands::run::{self, RunPlan, Unguarded};
 use crate::lease::{COMFORTABLE_TTL, Expiry};
 
 /// Does what the arguments say.
@@ -38,21 +38,7 @@ fn run(typed: &RunArgs) -> Exit {
         (false, false) => Level::Normal,
     };
     if level >= Level::Normal {
-        if choice.is_default {
-            report::last_word(&format!(
-                "no store was chosen: using {}, which only this user of this machine shares; say \
-                 --store file: if that is meant",
-                plan.store.label()
-            ));
-        }
-        let ttl = plan.settings.timing.ttl();
-        if ttl < COMFORTABLE_TTL && plan.store.promises().expiry == Expiry::StoreClock {
-            report::last_word(&format!(
-                "--ttl {} is short: below {} the margin does not cover an overloaded machine",
-                span(ttl),
-                span(COMFORTABLE_TTL)
-            ));
-        }
+        announce(&plan, choice.is_default);
     }
     let mut printer = Printer::new(level, plan.lease.as_str(), plan.stop_signal.to_string());
     if typed.held_exit_code == 0 {
@@ -80,6 +66,25 @@ fn run(typed: &RunArgs) -> Exit {
             ));
             Exit::Code(exit::LOST)
         }
+    }
+}
+
+/// What people have to know before anything is done.
+fn announce(plan: &RunPlan, store_is_default: bool) {
+    if store_is_default {
+        report::last_word(&format!(
+            "no store was chosen: using {}, which only this user of this machine shares; say --store \
+             file: if that is meant",
+            plan.store.label()
+        ));
+    }
+    let ttl = plan.settings.timing.ttl();
+    if ttl < COMFORTABLE_TTL && plan.store.promises().expiry == Expiry::StoreClock {
+        report::last_word(&format!(
+            "--ttl {} is short: below {} the margin does not cover an overloaded machine",
+            span(ttl),
+            span(COMFORTABLE_TTL)
+        ));
     }
 }
 
