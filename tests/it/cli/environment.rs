@@ -27,6 +27,7 @@ pub(super) fn trials() -> Vec<Trial> {
         inside_the_default_store_it_is_the_same,
         inside_a_store_of_the_flag_nothing_else_is_used,
         inside_a_store_file_of_the_flag_nothing_else_is_used,
+        inside_a_store_of_the_flag_the_environment_is_not_used,
         inside_another_store_the_default_can_be_meant,
     ]
 }
@@ -243,28 +244,33 @@ fn inside_the_default_store_it_is_the_same() {
 }
 
 /// The inner one is refused, and its default store is not even created.
-fn refused_inside(outer: &str) {
+fn refused_inside(outer: &str, environment: &str) {
     let lab = Lab::new();
     write_store_file(&lab);
     let script = format!(
-        "$L run --lease x {outer} -- $L run --lease y -- echo ran; code=$?
+        "env {environment} $L run --lease x {outer} -- $L run --lease y -- echo ran; code=$?
          find /var/lib \"$HOME\" -name leasectl; exit $code"
     );
     let ended = lab.run(&mut by_default(&lab, &script)).expect_code(125);
     assert_eq!(ended.stdout, "", "{ended}");
-    let expected = "no store was chosen inside another leasectl: the default would be file://.../leasectl, \
-                    and that one uses file://LAB/store; give the same --store, --store-file or \
-                    LEASECTL_STORE to both, or say --store file: to mean the default";
+    let expected = "... is file://.../leasectl, but the leasectl around this one uses \
+                    file://LAB/store: give both the same store, or say --store file://.../leasectl if \
+                    another one is meant";
     let line = the_line(&lab, &ended);
     assert!(line_matches(expected, &line), "{line}");
 }
 
 fn inside_a_store_of_the_flag_nothing_else_is_used() {
-    refused_inside("--store $URL");
+    refused_inside("--store $URL", "-u NONE");
 }
 
 fn inside_a_store_file_of_the_flag_nothing_else_is_used() {
-    refused_inside("--store-file url");
+    refused_inside("--store-file url", "-u NONE");
+}
+
+/// What the environment says was overruled for the outer one, and so does not count for the inner.
+fn inside_a_store_of_the_flag_the_environment_is_not_used() {
+    refused_inside("--store $URL", "LEASECTL_STORE=file://$HOME/leasectl");
 }
 
 fn inside_another_store_the_default_can_be_meant() {

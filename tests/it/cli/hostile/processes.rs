@@ -106,7 +106,7 @@ pub(super) const ROWS: &[Row] = &[
     shell(
         "outputs preset in the environment",
         "for key in LEASE TOKEN SLOT HOLDER STORE_LABEL; do export LEASECTL_$key=preset; done
-         exec $RUN -- sh -c '
+         exec $RUN --store \"file://$STORE\" -- sh -c '
              test $LEASECTL_LEASE = x && test $LEASECTL_TOKEN -gt 1 &&
              test ${LEASECTL_SLOT-none} = none && test $LEASECTL_HOLDER != preset &&
              test $LEASECTL_STORE_LABEL != preset && touch ran'",
