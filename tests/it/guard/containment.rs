@@ -166,7 +166,7 @@ fn a_cgroup_that_was_taken_away_is_done_without() {
     let mut command = lab.leasectl(options);
     let second = lab.spawn(command.arg("--").args(puppets.command()));
     wait_until(PATIENCE, "the second waits", || {
-        second.stderr().contains("waiting for")
+        second.stderr().contains("; waiting")
     });
     fs::remove_dir(cgroup_of(second.id())).unwrap();
     scene.front.send(Signal::SIGTERM);

@@ -133,7 +133,7 @@ fn a_signal_ends_the_wait_and_nothing_is_started() {
         let mut command = lab.leasectl(["run", "--lease", LEASE, "--wait", "forever", "--"]);
         let waiting = lab.spawn(command.args(["touch", "overlap"]));
         wait_until(PATIENCE, "it waits", || {
-            waiting.stderr().contains("waiting for")
+            waiting.stderr().contains("; waiting")
         });
         waiting.send(signal);
         let ended = waiting.wait(PATIENCE);

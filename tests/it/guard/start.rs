@@ -18,10 +18,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         what_is_not_there_is_not_found,
         what_cannot_be_executed_is_said_to_be_so,
     ];
-    all.extend(trials![
-        a_command_that_is_too_long_is_said_to_be_so,
-        a_script_without_a_first_line_runs_as_under_env,
-    ]);
+    all.extend(trials![a_command_that_is_too_long_is_said_to_be_so,]);
     all
 }
 
@@ -37,7 +34,7 @@ fn redirected(level: Level, lab: &Lab, redirections: &str, command: &[&str]) -> 
     lab.spawn(&mut shell)
 }
 
-/// Where the descriptors of the command lead, once it is a sleep.
+/// Where the descriptors of the command lead, once it is a sleep. It opens and closes some as it starts.
 fn descriptors(front: &Running) -> Vec<(u32, String)> {
     let mut command = None;
     wait_until(PATIENCE, "the command runs", || {
@@ -70,15 +67,15 @@ fn closed_descriptors_are_no_danger(level: Level) {
         let lab = Lab::new();
         let running = redirected(level, &lab, redirections, &["sleep", "1000"]);
         // What was closed is closed or leads nowhere: never to a descriptor of leasectl's own.
-        for (number, to) in descriptors(&running) {
-            let closed = redirections.contains(["<", ">&-", "2>"][number.min(2) as usize]);
-            let expected = match number {
-                0 => to == "/dev/null",
-                1 | 2 => to.contains(".std") || (closed && to == "/dev/null"),
-                _ => to.starts_with(lab.store().to_str().unwrap()),
-            };
-            assert!(expected, "{redirections}: {number} leads to {to}");
-        }
+        wait_until(PATIENCE, redirections, || {
+            descriptors(&running)
+                .into_iter()
+                .all(|(number, to)| match number {
+                    0 => to == "/dev/null",
+                    1 | 2 => to.contains(".std") || to == "/dev/null",
+                    _ => to.starts_with(lab.store().to_str().unwrap()),
+                })
+        });
         running.send(Signal::SIGTERM);
         running.wait(PATIENCE);
         let script = "cat >/dev/null; echo out; echo err >&2; touch ran; exit 6";
@@ -93,19 +90,21 @@ fn closed_descriptors_are_no_danger(level: Level) {
 fn descriptors_are_inherited_untouched(level: Level) {
     let lab = Lab::new();
     let running = redirected(level, &lab, "7>seven", &["sleep", "1000"]);
-    let found = descriptors(&running);
     let (store, seven) = (lab.store(), lab.path("seven"));
-    for (number, to) in &found {
-        let expected = match number {
-            0 => to == "/dev/null",
-            1 | 2 => to.contains(".std"),
-            7 => to == seven.to_str().unwrap(),
-            // The lock, and nothing else of leasectl's own.
-            _ => to.starts_with(store.to_str().unwrap()),
-        };
-        assert!(expected, "{number} leads to {to}");
-    }
-    assert_eq!(found.len(), 5, "{found:?}");
+    wait_until(
+        PATIENCE,
+        "what was given, the lock, and nothing else",
+        || {
+            let found = descriptors(&running);
+            let expected = |(number, to): &(u32, String)| match number {
+                0 => to == "/dev/null",
+                1 | 2 => to.contains(".std"),
+                7 => to == seven.to_str().unwrap(),
+                _ => to.starts_with(store.to_str().unwrap()),
+            };
+            found.len() == 5 && found.iter().all(expected)
+        },
+    );
 }
 
 /// Exit code and one line; the lease is free again and nothing is left.
@@ -114,7 +113,7 @@ fn expect_not_started(level: Level, lab: &Lab, command: &[&str], code: i32, says
     let mut guarded = level.leasectl(lab, &["run", "--lease", LEASE, "--"]);
     let ended = lab.run(guarded.args(command)).expect_code(code);
     assert_eq!(ended.stderr.lines().count(), 1, "{ended}");
-    for part in [command[0], "could not be started", says] {
+    for part in [command[0], says, "nothing was run"] {
         assert!(ended.stderr.contains(part), "{part:?} is missing: {ended}");
     }
     assert_eq!(ended.stdout, "");
@@ -124,7 +123,7 @@ fn expect_not_started(level: Level, lab: &Lab, command: &[&str], code: i32, says
 
 fn what_is_not_there_is_not_found(level: Level) {
     let lab = Lab::new();
-    let missing = "no such file or directory";
+    let missing = "not found";
     expect_not_started(level, &lab, &["no-such-program-anywhere"], 127, missing);
     expect_not_started(level, &lab, &["./no-such-file"], 127, missing);
     executable(&lab, "script", "#!/no/such/interpreter\n");
@@ -135,9 +134,10 @@ fn what_cannot_be_executed_is_said_to_be_so(level: Level) {
     let lab = Lab::new();
     fs::write(lab.path("plain"), "echo no\n").unwrap();
     fs::create_dir(lab.path("directory")).unwrap();
-    for command in ["./plain", "./directory"] {
-        expect_not_started(level, &lab, &[command], 126, "permission denied");
-    }
+    expect_not_started(level, &lab, &["./plain"], 126, "permission denied");
+    expect_not_started(level, &lab, &["./directory"], 126, "directory");
+    executable(&lab, "script", "echo no\n");
+    expect_not_started(level, &lab, &["./script"], 126, "needs a first line");
     fs::write(lab.path("file"), "").unwrap();
     expect_not_started(level, &lab, &["./file/program"], 126, "not a directory");
 }
@@ -145,18 +145,6 @@ fn what_cannot_be_executed_is_said_to_be_so(level: Level) {
 fn executable(lab: &Lab, name: &str, text: &str) {
     fs::write(lab.path(name), text).unwrap();
     fs::set_permissions(lab.path(name), PermissionsExt::from_mode(0o755)).unwrap();
-}
-
-fn a_script_without_a_first_line_runs_as_under_env() {
-    let lab = Lab::new();
-    executable(&lab, "script", "echo \"ran with $1\"; exit 5\n");
-    let under_env = lab
-        .run(lab.command("env").args(["./script", "it"]))
-        .expect_code(5);
-    let mut command = lab.leasectl(["run", "--lease", LEASE, "--", "./script", "it"]);
-    let ended = lab.run(&mut command).expect_code(5);
-    assert_eq!(ended.stdout, under_env.stdout);
-    assert_eq!(ended.stdout, "ran with it\n");
 }
 
 /// leasectl itself still starts; the command gets a few variables more than that.
@@ -183,12 +171,7 @@ fn a_command_that_is_too_long_is_said_to_be_so() {
         }
     }
     let ended = lab.run(&mut with(fits)).expect_code(126);
-    assert!(
-        ended
-            .stderr
-            .contains("true could not be started: argument list too long"),
-        "{ended}"
-    );
+    assert!(ended.stderr.contains("argument list too long"), "{ended}");
     assert_nothing_is_left(&lab);
     assert_lease_is_free(&lab);
 }

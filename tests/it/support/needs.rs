@@ -11,6 +11,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use libtest_mimic::Trial;
 use nix::sys::statvfs::{FsFlags, statvfs};
@@ -112,7 +113,10 @@ pub(crate) fn own_cgroup() -> Option<PathBuf> {
 
 /// Makes a cgroup below our own and takes it away again.
 fn can_make_a_cgroup() -> Option<bool> {
-    let child = own_cgroup()?.join(format!("leasectl-test-{}", std::process::id()));
+    // Tests ask at the same time.
+    static ASKED: AtomicUsize = AtomicUsize::new(0);
+    let number = ASKED.fetch_add(1, Ordering::Relaxed);
+    let child = own_cgroup()?.join(format!("leasectl-test-{}-{number}", std::process::id()));
     fs::create_dir(&child).ok()?;
     let can_kill = child.join("cgroup.kill").exists();
     fs::remove_dir(&child).ok()?;
