@@ -6,9 +6,10 @@
 //!         └─ command    and its whole tree, daemons included
 //! ```
 //!
-//! [`Guard::fork`] splits off the guardian, [`Front`] talks to it. All `unsafe` is in `sys.rs`.
+//! [`Guard::fork`] splits off the guardian, [`Front`] talks to it. All `unsafe` is in `sys/`.
 
 mod alarm;
+mod birth;
 mod cgroup;
 mod channel;
 mod event;

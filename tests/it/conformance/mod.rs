@@ -6,6 +6,7 @@
 mod expiring;
 mod file_hostile;
 pub(crate) mod file_killed;
+mod hostile_things;
 mod promises;
 mod stores;
 mod waiting;

@@ -1,0 +1,117 @@
+//! How the guardian starts the command, and how it learns whether that went well.
+
+use std::os::fd::{AsFd, OwnedFd};
+
+use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, FdFlag, OFlag, fcntl};
+use nix::unistd::{pipe2, read};
+
+use super::guardian::{Guardian, IGNORED};
+use super::message::Report;
+use super::sweep;
+use super::sys::{self, Fork, Pid};
+use crate::clock::{BootClock, Clock};
+
+/// The lowest number that the lock's descriptor has in the command: beyond those that scripts use, who
+/// would close it with `exec 4>file`. Where so high a number is not to be had, any will do.
+const LOCK_AT: i32 = 100;
+
+impl Guardian {
+    /// Starts the command, unless nothing is armed or the stop instant has come (P4).
+    pub(super) fn start(&mut self, token: u64) {
+        if !self.execution.may_start(BootClock.now()) {
+            self.tell(Report::NotStarted(libc::ETIME));
+            return self.nothing_left();
+        }
+        self.image.set_token(token);
+        match self.fork_command() {
+            Ok((pid, birth)) => {
+                self.birth = Some(birth);
+                self.execution.born(pid);
+            }
+            Err(errno) => {
+                self.tell(Report::NotStarted(-(errno as i32)));
+                self.nothing_left();
+            }
+        }
+    }
+
+    fn fork_command(&mut self) -> Result<(Pid, OwnedFd), Errno> {
+        let (ours, theirs) = pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK)?;
+        let guardian = nix::unistd::getpid().as_raw();
+        let into = self
+            .cgroup
+            .as_ref()
+            .map(|cgroup| sys::fork_into(cgroup.as_fd()));
+        self.contained = matches!(into, Some(Ok(_)));
+        // A kernel or a sandbox that refuses clone3 leaves the tree walk, and that is said.
+        let fork = match into {
+            Some(Ok(fork)) => Ok(fork),
+            Some(Err(_)) | None => sys::fork(),
+        };
+        match fork.map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or(libc::EAGAIN)))? {
+            Fork::Child => {
+                let errno = self.become_command(guardian);
+                sys::write_all(theirs.as_fd(), &errno.to_ne_bytes());
+                sys::exit_now(127);
+            }
+            Fork::Parent(pid) => {
+                // Both sides set the group, whoever comes first: until then a signal to the group
+                // would miss the command, or hit the guardian's.
+                sweep::join_group(pid, self.group).ok();
+                Ok((pid, ours))
+            }
+        }
+    }
+
+    /// Runs in the new process; returns only the errno of what failed, negative when it was not the
+    /// command's fault.
+    fn become_command(&self, guardian: Pid) -> i32 {
+        let prepared = sweep::join_group(0, self.group)
+            .and_then(|()| nix::sys::prctl::set_pdeathsig(nix::sys::signal::Signal::SIGKILL))
+            .and_then(|()| self.pass_on_lock());
+        if let Err(errno) = prepared {
+            return -(errno as i32);
+        }
+        // The guardian may have died before the line above asked for a signal at its death.
+        if nix::unistd::getppid().as_raw() != guardian {
+            return -libc::ESRCH;
+        }
+        if let Err(error) = self.inherited.restore(&IGNORED, self.ignored_by_caller) {
+            return -error.raw_os_error().unwrap_or(libc::EINVAL);
+        }
+        self.image.execute()
+    }
+
+    /// The whole tree carries the lock's descriptor, so that it ends with the last of them.
+    fn pass_on_lock(&self) -> Result<(), Errno> {
+        match &self.lock {
+            Some(lock) => fcntl(lock, FcntlArg::F_DUPFD(LOCK_AT))
+                .or_else(|_| fcntl(lock, FcntlArg::F_SETFD(FdFlag::empty())))
+                .map(drop),
+            None => Ok(()),
+        }
+    }
+
+    pub(super) fn hear_of_birth(&mut self) {
+        let Some(birth) = &self.birth else { return };
+        let mut errno = [0; 4];
+        match read(birth.as_fd(), &mut errno) {
+            Err(Errno::EAGAIN | Errno::EINTR) => return,
+            Ok(4) => self.tell(Report::NotStarted(i32::from_ne_bytes(errno))),
+            Ok(_) | Err(_) => {
+                if let Some(pid) = self.execution.command() {
+                    self.tell(Report::Started {
+                        pid,
+                        contained: self.contained,
+                    });
+                }
+            }
+        }
+        let failed = errno != [0; 4];
+        self.birth = None;
+        if failed {
+            self.execution.stillborn();
+        }
+    }
+}
