@@ -64,7 +64,7 @@ impl Typed<'_> {
         }
     }
 
-    /// The option's name: "--ttl <DURATION>" names it well enough by its first word.
+    /// The option's name: `--ttl <DURATION>` names it well enough by its first word.
     fn option(&self) -> String {
         let argument = self.text(ContextKind::InvalidArg).unwrap_or_default();
         printable(argument.split(" <").next().unwrap_or_default())
