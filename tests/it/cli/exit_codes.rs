@@ -89,6 +89,10 @@ fn holder(lab: &Lab) -> Running {
     running
 }
 
+/// Becomes a program with the signals as after a login: whoever runs the tests in the background has
+/// INT and QUIT ignored, and so would have leasectl and its command.
+const BY_DEFAULT: &str = "exec env --default-signal=HUP,INT,QUIT,PIPE,ALRM,TERM";
+
 fn the_commands_own_code_is_passed_through() {
     let lab = Lab::new();
     for code in 0..=255 {
@@ -101,7 +105,7 @@ fn leasectl_dies_of_what_the_command_died_of() {
     let lab = Lab::new();
     // HUP INT QUIT ABRT KILL USR1 SEGV USR2 PIPE ALRM TERM XCPU, and a real-time signal.
     for signal in [1, 2, 3, 6, 9, 10, 11, 12, 13, 14, 15, 24, 40] {
-        let mut command = lab.sh("ulimit -c unlimited; exec \"$@\"");
+        let mut command = lab.sh(&format!("ulimit -c unlimited; {BY_DEFAULT} \"$@\""));
         command.args(["sh", LEASECTL, "run", "--lease", "x", "--", "sh", "-c"]);
         let ended = lab.run(command.arg(format!("kill -{signal} $$; sleep 600")));
         assert_eq!(ended.signal(), Some(signal), "{ended}");
@@ -139,9 +143,9 @@ fn a_signal_ends_the_wait_by_that_signal() {
         Signal::SIGUSR1,
         Signal::SIGUSR2,
     ] {
-        let mut command = lab.leasectl([
-            "run", "--lease", "x", "--wait", "forever", "--", "touch", "ran",
-        ]);
+        let mut command = lab.sh(&format!("{BY_DEFAULT} \"$@\""));
+        command.args(["sh", LEASECTL, "run", "--lease", "x", "--wait", "forever"]);
+        command.args(["--", "touch", "ran"]);
         let waiter = lab.spawn(&mut command);
         wait_until(PATIENCE, "it waits", || waiter.stderr().contains("waiting"));
         waiter.send(signal);
@@ -178,7 +182,7 @@ fn lost() {
     let lab = Lab::new();
     let ended = run(
         &lab,
-        &["-q", "--store", "memory:?lost-after=1", "--ttl", "2s"],
+        &["-q", "--store", "memory:?lost-after=0", "--ttl", "10s"],
         "exec sleep 600",
     );
     let ended = ended.expect_code(121);
@@ -190,12 +194,12 @@ fn not_renewed() {
     let lab = Lab::new();
     let ended = run(
         &lab,
-        &["-q", "--store", "memory:?answers=2", "--ttl", "2s"],
+        &["-q", "--store", "memory:?answers=1", "--ttl", "6s"],
         "exec sleep 600",
     );
     let ended = ended.expect_code(121);
     let expected = "x could not be renewed in time: memory: cannot be reached to renew the lease: no answer \
-                    within 200ms; the command was stopped";
+                    within 600ms; the command was stopped";
     assert_eq!(the_line(&lab, &ended), expected);
 }
 
