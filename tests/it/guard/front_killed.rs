@@ -61,27 +61,28 @@ fn the_stop_signal_reaches_the_whole_tree_at_once(level: Level) {
 fn what_ignores_the_stop_signal_is_killed_after_the_expiry_grace(level: Level) {
     let _alone = alone();
     let grace = Duration::from_millis(300);
-    let mut over = Vec::new();
+    let mut overs = Vec::new();
     for _ in 0..5 {
         let scene = Scene::start(level, &["--expiry-grace", "300ms"], &STUBBORN);
         let killed = boot_now();
         scene.front.send(Signal::SIGKILL);
+        // On a machine that is drowning even dying takes its time.
+        wait_until(PATIENCE, "the front is dead", || !alive(scene.front.id()));
+        let dead = boot_now();
         wait_until(PATIENCE, "all have noted TERM", || {
             scene.puppets.of_kind("TERM").len() == STUBBORN.len()
         });
-        let gone = scene.wait_all_gone(PATIENCE) - killed;
-        assert!(gone >= grace, "killed after {gone:?}");
-        assert!(
-            gone < grace + Duration::from_secs(2),
-            "killed after {gone:?}"
-        );
-        over.push(gone - grace);
+        let gone = scene.wait_all_gone(PATIENCE);
+        assert!(gone - killed >= grace, "killed after {:?}", gone - killed);
+        let over = gone.saturating_sub(dead + grace);
+        assert!(over < Duration::from_secs(2), "{over:?} after the grace");
+        overs.push(over);
         assert_nothing_is_left(&scene.lab);
         assert_lease_is_free(&scene.lab);
     }
     report(
         &format!("end of the expiry grace to an empty tree, {level}"),
-        over,
+        overs,
     );
 }
 
