@@ -129,25 +129,28 @@ impl Printer {
                 let text = format!("{lease} was granted too late to start; trying again");
                 (Level::Normal, text)
             }
-            News::Renewed { remaining } => {
+            News::Renewed {
+                remaining: Some(remaining),
+                ..
+            } => {
                 let remaining = span(*remaining);
                 let text =
                     format!("renewed {lease}; SIGKILL is {remaining} away without a renewal");
                 (Level::Verbose, text)
             }
-            News::RenewFailed { error, remaining } => {
-                (Level::Normal, renew_failed(error, *remaining))
-            }
+            News::RenewFailed {
+                error, remaining, ..
+            } => (Level::Normal, renew_failed(error, *remaining)),
             News::DoubtEnded => {
                 let text = format!("the store answers again; {lease} is still ours");
                 (Level::Normal, text)
             }
-            News::Lost(why) => (
+            News::Lost { why, .. } => (
                 Level::Normal,
                 format!("{lease} was lost: it {}", lost(*why)),
             ),
-            News::Released => (Level::Verbose, format!("released {lease}")),
-            News::ReleaseUncertain { error } => {
+            News::Released { .. } => (Level::Verbose, format!("released {lease}")),
+            News::ReleaseUncertain { error, .. } => {
                 let why = because(*error);
                 let text = format!("{why}; {lease} ends by itself when its time has run out");
                 (Level::Normal, text)

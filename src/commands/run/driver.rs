@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::news::{Listener, News};
 use super::plan::RunPlan;
 use super::requests::{self, Request};
-use crate::clock::{BootClock, Clock, Instant};
+use crate::clock::{BootClock, Clock, Instant, WallTime};
 use crate::keeper::Keeper;
 use crate::lease::{Claim, Hold, Observation, OwnerId, Place, RefusedWhy, StoreError};
 use crate::process::{
@@ -67,6 +67,11 @@ pub(super) struct Driver<'a> {
     pub(super) last_error: Option<StoreError>,
     pub(super) release_error: Option<StoreError>,
     pub(super) renewals: u64,
+    /// Renewals that went unanswered since the last that was.
+    pub(super) unanswered: u64,
+    /// When the grant or a renewal was answered last, for people.
+    pub(super) last_renewed_at: WallTime,
+    pub(super) acquired_at: Instant,
     pub(super) began: Instant,
     pub(super) start_ordered: bool,
     pub(super) started_at: Option<Instant>,
@@ -126,6 +131,7 @@ impl<'a> Driver<'a> {
     fn new(plan: &'a RunPlan, listener: &'a mut dyn Listener, front: Front) -> io::Result<Self> {
         let clock: Arc<dyn Clock> = Arc::new(BootClock);
         let began = clock.now();
+        let last_renewed_at = clock.wall();
         let claim = Claim {
             name: plan.lease.clone(),
             owner: OwnerId::fresh().map_err(io::Error::from)?,
@@ -152,6 +158,9 @@ impl<'a> Driver<'a> {
             last_error: None,
             release_error: None,
             renewals: 0,
+            unanswered: 0,
+            last_renewed_at,
+            acquired_at: began,
             began,
             start_ordered: false,
             started_at: None,
@@ -171,6 +180,7 @@ impl<'a> Driver<'a> {
                 return Ok(outcome);
             }
             let wake = self.supervisor.wake_at().min(self.guardian_until);
+            let wake = wake.min(self.listener.wake_at());
             // What the guardian and the signals say comes first: it has already happened.
             tokio::select! {
                 biased;
@@ -184,6 +194,10 @@ impl<'a> Driver<'a> {
                     self.check_guardian();
                     self.tell(Event::Tick).await;
                 }
+            }
+            let now = self.clock.now();
+            if now >= self.listener.wake_at() {
+                self.listener.on_time(now);
             }
         }
     }
@@ -250,7 +264,10 @@ impl<'a> Driver<'a> {
                 return None;
             }
         };
-        self.ended_at = Some(self.clock.now());
+        let now = self.clock.now();
+        let ran = self.started_at.map_or(Duration::ZERO, |at| now.since(at));
+        self.listener.hear(&News::Exited { end, ran });
+        self.ended_at = Some(now);
         Some(end)
     }
 
@@ -280,6 +297,7 @@ impl<'a> Driver<'a> {
                 from_terminal: heard.from_terminal,
             }),
             Some(JobControl::Continue) => {
+                self.listener.hear(&News::Redraw);
                 if self.paused {
                     self.front.forward(heard.number);
                 }
@@ -290,7 +308,10 @@ impl<'a> Driver<'a> {
                 None
             }
             // What the terminal sent, the command has got too.
-            Some(JobControl::Stop | JobControl::Resize) => {
+            Some(asked @ (JobControl::Stop | JobControl::Resize)) => {
+                if asked == JobControl::Resize {
+                    self.listener.hear(&News::Redraw);
+                }
                 if runs && !heard.from_terminal {
                     self.front.forward(heard.number);
                 }

@@ -2,16 +2,27 @@
 
 use std::time::Duration;
 
+use crate::clock::{Instant, WallTime};
 use crate::lease::{
     FencingToken, LeaseName, LostWhy, Observation, RefusedWhy, StoreError, StoreLabel,
 };
 use crate::process::{Containment, Survivor};
-use crate::supervisor::StopWhy;
+use crate::supervisor::{CommandEnd, StopWhy};
 
 /// Takes the news. It may not wait: a reader that has stopped reading must not hold up a renewal.
 pub trait Listener {
     /// Takes one piece of news.
     fn hear(&mut self, news: &News<'_>);
+
+    /// When [`Listener::on_time`] is to be called next; [`Instant::NEVER`] when there is nothing to do.
+    fn wake_at(&self) -> Instant {
+        Instant::NEVER
+    }
+
+    /// The instant of [`Listener::wake_at`] has come: a line that shows time is drawn anew, a service
+    /// manager is told that we are alive. Called by the loop that renews, so that it stops when the
+    /// loop does.
+    fn on_time(&mut self, _now: Instant) {}
 }
 
 /// One piece of news.
@@ -25,32 +36,56 @@ pub enum News<'a> {
     },
     /// The store did not answer while the lease was being sought; the attempt is repeated.
     StoreSilent { error: Option<&'a StoreError> },
-    /// The lease is ours.
+    /// The lease is not ours, and nothing will be run; who has it, when that is known.
+    Refused {
+        why: RefusedWhy,
+        by: Option<&'a Observation>,
+    },
+    /// The window has another size, or we go on after having been stopped (Ctrl-Z, `fg`): what was
+    /// drawn on a terminal is no longer as it was.
+    Redraw,
+    /// The lease is ours. `ttl` `None`: it ends with its process.
     Acquired {
         lease: &'a LeaseName,
         store: &'a StoreLabel,
         token: FencingToken,
+        ttl: Option<Duration>,
         waited: Duration,
     },
     /// A grant came too late to start under it.
     TooLate,
     /// The command runs.
     Started { pid: i32, containment: Containment },
-    /// A renewal was answered.
-    Renewed { remaining: Duration },
-    /// A renewal went unanswered: so long until the stop signal, `None` for ever.
+    /// A renewal was answered, the so-manieth, after so long: SIGKILL is so far away now, `None` for
+    /// ever.
+    Renewed {
+        renewals: u64,
+        took: Duration,
+        remaining: Option<Duration>,
+    },
+    /// A renewal went unanswered, the so-manieth in a row: so long until the stop signal, `None` for
+    /// ever.
     RenewFailed {
+        attempt: u64,
         error: &'a StoreError,
         remaining: Option<Duration>,
+        last_renewed_at: WallTime,
     },
     /// From here on it is doubtful whether the lease can be kept: so long until the stop signal.
     Doubt { remaining: Duration },
     /// The store answers again.
     DoubtEnded,
     /// The store said that the lease is no longer ours.
-    Lost(LostWhy),
+    Lost {
+        why: LostWhy,
+        last_renewed_at: WallTime,
+    },
+    /// The tree is gone, because the lease could not be renewed in time.
+    NotRenewed { last_renewed_at: WallTime },
     /// The whole tree gets the stop signal, and SIGKILL after this time.
     Stopping { why: StopWhy, kill_in: Duration },
+    /// The command's main process has ended, after so long.
+    Exited { end: CommandEnd, ran: Duration },
     /// The whole tree is killed.
     Killing,
     /// The command itself was stopped (Ctrl-Z): so long until the lease ends, `None` for ever.
@@ -65,8 +100,12 @@ pub enum News<'a> {
     SecondSignalGivesUp,
     /// The tree could not be shown dead.
     GaveUp,
-    /// The lease was given back.
-    Released,
+    /// The lease was given back, after so many renewals and so long.
+    Released { renewals: u64, held: Duration },
     /// The store did not say whether the lease was given back.
-    ReleaseUncertain { error: Option<&'a StoreError> },
+    ReleaseUncertain {
+        error: Option<&'a StoreError>,
+        renewals: u64,
+        held: Duration,
+    },
 }

@@ -6,7 +6,7 @@ use super::requests;
 use crate::clock::Instant;
 use crate::lease::{Ending, Place};
 use crate::process::name_of;
-use crate::supervisor::{Action, CommandEnd, Deadline, Note, Outcome, StopWhy};
+use crate::supervisor::{Action, CommandEnd, Deadline, LossReason, Note, Outcome, StopWhy};
 
 impl Driver<'_> {
     pub(super) async fn perform(&mut self, action: Action) {
@@ -46,8 +46,23 @@ impl Driver<'_> {
             }
             Action::Release(outcome) => self.release(outcome),
             Action::Note(note) => self.note(note),
-            Action::Finish(outcome) => self.finished = Some(outcome),
+            Action::Finish(outcome) => self.finish(outcome),
         }
+    }
+
+    fn finish(&mut self, outcome: Outcome) {
+        let last_renewed_at = self.last_renewed_at;
+        match outcome {
+            Outcome::Refused(why) => {
+                let by = self.refused_by.as_ref();
+                self.listener.hear(&News::Refused { why, by });
+            }
+            Outcome::Lost {
+                why: LossReason::NotRenewed,
+            } => self.listener.hear(&News::NotRenewed { last_renewed_at }),
+            _ => {}
+        }
+        self.finished = Some(outcome);
     }
 
     fn wait(&mut self, at_most: Option<std::time::Duration>) {
@@ -85,10 +100,6 @@ impl Driver<'_> {
             .tenure()
             .map_or(deadline.kill, |tenure| tenure.kill());
         self.guardian_until = kill + self.plan.settings.timing.margin() / 4;
-        if !unborn && deadline.kill != Instant::NEVER {
-            let remaining = deadline.kill.since(self.clock.now());
-            self.listener.hear(&News::Renewed { remaining });
-        }
     }
 
     fn stop(&mut self, why: StopWhy, grace: std::time::Duration) {
@@ -142,6 +153,7 @@ impl Driver<'_> {
 
     fn note(&mut self, note: Note) {
         let error = self.last_error.as_ref();
+        let last_renewed_at = self.last_renewed_at;
         let news = match note {
             Note::StoreSilent => News::StoreSilent { error },
             Note::TooLate => News::TooLate,
@@ -149,7 +161,10 @@ impl Driver<'_> {
                 remaining: stop.since(self.clock.now()),
             },
             Note::DoubtEnded => News::DoubtEnded,
-            Note::Lost(why) => News::Lost(why),
+            Note::Lost(why) => News::Lost {
+                why,
+                last_renewed_at,
+            },
             Note::StoppedByGuardian => {
                 let kill_in = self.plan.settings.timing.expiry_grace();
                 News::Stopping {
@@ -161,6 +176,8 @@ impl Driver<'_> {
             Note::GaveUp => News::GaveUp,
             Note::ReleaseUncertain => News::ReleaseUncertain {
                 error: self.release_error.as_ref(),
+                renewals: self.renewals,
+                held: self.held(),
             },
         };
         self.listener.hear(&news);

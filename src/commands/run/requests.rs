@@ -86,7 +86,7 @@ impl Driver<'_> {
                 self.failed(error)
             }
             Answer::Renewed(Ok((asked_at, Renewal::Extended))) => {
-                self.renewals += 1;
+                self.renewed(asked_at);
                 Event::Renewed { asked_at }
             }
             Answer::Renewed(Ok((_, Renewal::Lost(why)))) => {
@@ -94,16 +94,20 @@ impl Driver<'_> {
                 Event::RenewalLost(why)
             }
             Answer::Renewed(Err(error)) => {
+                self.unanswered += 1;
                 let remaining = self.until_stop();
                 self.listener.hear(&News::RenewFailed {
+                    attempt: self.unanswered,
                     error: &error,
                     remaining,
+                    last_renewed_at: self.last_renewed_at,
                 });
                 self.last_error = Some(error);
                 Event::RenewalUnanswered
             }
             Answer::Released(Ok(Release::Released | Release::AlreadyOver)) => {
-                self.listener.hear(&News::Released);
+                let (renewals, held) = (self.renewals, self.held());
+                self.listener.hear(&News::Released { renewals, held });
                 Event::Released { certain: true }
             }
             Answer::Released(Err(error)) => {
@@ -114,13 +118,36 @@ impl Driver<'_> {
     }
 
     fn granted(&mut self, hold: Hold) {
+        self.acquired_at = self.clock.now();
+        self.last_renewed_at = self.clock.wall();
         self.listener.hear(&News::Acquired {
             lease: &self.plan.lease,
             store: self.plan.store.label(),
             token: hold.token,
+            ttl: hold.ttl,
             waited: self.clock.now().since(self.began),
         });
         self.hold = Some(hold);
+    }
+
+    fn renewed(&mut self, asked_at: Instant) {
+        self.renewals += 1;
+        self.unanswered = 0;
+        self.last_renewed_at = self.clock.wall();
+        // The answer moves the deadline, and the supervisor has not heard of it yet.
+        let tenure = self.supervisor.tenure();
+        let kill = tenure.map_or(Instant::NEVER, |tenure| tenure.extended(asked_at).kill());
+        let now = self.clock.now();
+        self.listener.hear(&News::Renewed {
+            renewals: self.renewals,
+            took: now.since(asked_at),
+            remaining: (kill != Instant::NEVER).then(|| kill.since(now)),
+        });
+    }
+
+    /// How long the lease has been ours.
+    pub(super) fn held(&self) -> std::time::Duration {
+        self.clock.now().since(self.acquired_at)
     }
 
     fn refused(&mut self, refusal: Refusal) -> Event {
