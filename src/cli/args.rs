@@ -55,7 +55,8 @@ Exit codes:
   122  the command's processes could not be shown dead; the lease is left to run out
   123  store unreachable; nothing was run
   124  --run-timeout reached; the command was stopped
-  125  usage, configuration, permission, or an internal error before the command started
+  125  usage, configuration, permission, a failed --on-acquired, or an internal error before the
+       command started
   126  command not executable
   127  command not found
 
@@ -107,6 +108,14 @@ pub struct RunArgs {
     #[arg(allow_hyphen_values = true)]
     pub min_hold: Option<Duration>,
 
+    /// Run again: on-lost, always
+    ///
+    /// A standby service: waits for the lease for ever, and queues and runs again after a loss
+    /// (on-lost), or also after the command has ended (always); 1s later, then 2s, doubling up to 1m,
+    /// and one ttl after an operator's release. TERM, INT or QUIT to leasectl ends it.
+    #[arg(long, value_name = "WHEN", value_enum, hide_possible_values = true)]
+    pub restart: Option<RestartArg>,
+
     /// Print errors only
     #[arg(short, long, conflicts_with = "verbose")]
     pub quiet: bool,
@@ -131,6 +140,10 @@ pub struct RunArgs {
     /// What the record says
     #[command(flatten)]
     pub record: RecordArgs,
+
+    /// Who is told
+    #[command(flatten)]
+    pub telling: TellingArgs,
 }
 
 /// Which store.
@@ -257,6 +270,80 @@ pub struct RecordArgs {
     #[arg(long, value_name = "WHAT", value_enum, default_value_t = RecordArg::Program)]
     #[arg(hide_possible_values = true, hide_default_value = true)]
     pub record: RecordArg,
+}
+
+/// Who is told what happens.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Hooks and events")]
+pub struct TellingArgs {
+    /// Before the command; must succeed
+    ///
+    /// Run by /bin/sh once the lease is held, as a part of the command: it is stopped and killed like
+    /// the command, and what it leaves running goes with the command. When it fails, or takes longer
+    /// than 10s, the command is not started: exit code 125. It finds the event as one line of JSON on
+    /// its input.
+    #[arg(long, value_name = "CMD", allow_hyphen_values = true)]
+    pub on_acquired: Option<OsString>,
+
+    /// When a renewal went unanswered
+    ///
+    /// The lease is still held, for $LEASECTL_REMAINING_S seconds. Like the next two it is run by
+    /// /bin/sh beside everything else, for 10s at most, and its failure is a warning.
+    #[arg(long, value_name = "CMD", allow_hyphen_values = true)]
+    pub on_doubt: Option<OsString>,
+
+    /// When the lease was lost
+    ///
+    /// After the command is dead, and without the lease.
+    #[arg(long, value_name = "CMD", allow_hyphen_values = true)]
+    pub on_lost: Option<OsString>,
+
+    /// When it was given back
+    ///
+    /// Without the lease.
+    #[arg(long, value_name = "CMD", allow_hyphen_values = true)]
+    pub on_released: Option<OsString>,
+
+    /// Events as lines of JSON
+    ///
+    /// Appended to FILE, or written to the open descriptor N (fd:3). Nothing waits for whoever reads
+    /// them: a line that cannot be written at once is dropped, which shows as a gap in `seq`.
+    #[arg(long, value_name = "FILE|fd:N", value_parser = values::events)]
+    pub events: Option<EventsArg>,
+
+    /// Of messages: text (default), json
+    ///
+    /// json: what is printed on standard error is one event of kind `log` a line.
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t = LogFormatArg::Text)]
+    #[arg(hide_possible_values = true, hide_default_value = true)]
+    pub log_format: LogFormatArg,
+}
+
+/// `--events`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EventsArg {
+    /// A file that is appended to.
+    File(PathBuf),
+    /// A descriptor that is open already.
+    Descriptor(i32),
+}
+
+/// `--log-format`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogFormatArg {
+    /// For people
+    Text,
+    /// For programs
+    Json,
+}
+
+/// `--restart`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum RestartArg {
+    /// After a loss
+    OnLost,
+    /// Also after the command has ended
+    Always,
 }
 
 /// `--leftovers`.

@@ -7,9 +7,11 @@ pub mod exit;
 mod held;
 mod plan;
 mod report;
+mod run;
 mod start;
 mod usage;
 mod values;
+mod voice;
 mod words;
 
 pub use args::Cli;

@@ -27,7 +27,7 @@ mod timing;
 mod token;
 
 pub use claim::{Claim, Purpose};
-pub use error::{Cause, Doing, Effect, StoreError, StoreLabel};
+pub use error::{Cause, Doing, Effect, StoreError, StoreLabel, in_one_line};
 pub use hold::Hold;
 pub use holder::Holder;
 pub use name::{LONGEST_NAME, LeaseName, NameError};

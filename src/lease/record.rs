@@ -46,6 +46,27 @@ pub enum OutcomeWord {
     Vanished,
 }
 
+impl OutcomeWord {
+    /// The word itself.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Completed => "completed",
+            Self::Refused => "refused",
+            Self::Lost => "lost",
+            Self::TimedOut => "timed_out",
+            Self::Operator => "operator",
+            Self::ScheduledEvent => "scheduled_event",
+            Self::NotShownDead => "not_shown_dead",
+            Self::Unreachable => "unreachable",
+            Self::NotStarted => "not_started",
+            Self::Invalid => "invalid",
+            Self::Interrupted => "interrupted",
+            Self::Vanished => "vanished",
+        }
+    }
+}
+
 /// A run that is over (`ended` and `last_run`).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct EndedRun {

@@ -137,6 +137,18 @@ pub enum LostWhy {
     Vanished,
 }
 
+impl LostWhy {
+    /// The word for it in events and hooks.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Expired => "expired",
+            Self::Taken => "taken",
+            Self::Vanished => "vanished",
+        }
+    }
+}
+
 /// The answer to a release.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]

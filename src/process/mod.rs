@@ -18,10 +18,12 @@ mod front;
 mod guard;
 mod guardian;
 mod heartbeat;
+mod hook;
 pub mod identity;
 mod message;
 mod orders;
 mod outbox;
+mod outlet;
 mod signals;
 mod survivor;
 mod sweep;
@@ -31,7 +33,10 @@ mod tree;
 pub use alarm::Alarm;
 pub use event::FrontEvent;
 pub use front::Front;
-pub use guard::{Containment, Guard, Guarded, has_terminal, somebody_can_continue_us};
-pub use signals::{Heard, JobControl, SignalName, die_of, name_of, stop_ourselves};
+pub use guard::{Containment, Guard, Guarded, HookImage, has_terminal, somebody_can_continue_us};
+pub use outlet::{LONGEST_LINE, Outlet};
+pub use signals::{
+    Heard, InheritedSignals, JobControl, SignalName, die_of, name_of, stop_ourselves,
+};
 pub use survivor::Survivor;
 pub use sys::{Change, Pid, rename_if_absent};

@@ -81,7 +81,16 @@ impl Stopping {
 
     /// Nothing runs unguarded: SIGKILL now, by the driver.
     pub(super) fn unguarded(moment: &mut Moment<'_>, run: Run, own: Option<Outcome>) -> State {
-        let mut stopping = Self::begin(moment, run, StopWhy::Internal, own);
+        Self::killing(moment, run, StopWhy::Internal, own)
+    }
+
+    /// SIGKILL now, for a reason of our own: the outcome stands.
+    pub(super) fn at_once(moment: &mut Moment<'_>, run: Run, why: StopWhy, own: Outcome) -> State {
+        Self::killing(moment, run, why, Some(own))
+    }
+
+    fn killing(moment: &mut Moment<'_>, run: Run, why: StopWhy, own: Option<Outcome>) -> State {
+        let mut stopping = Self::begin(moment, run, why, own);
         stopping.kill(moment);
         State::Stopping(stopping)
     }

@@ -4,17 +4,19 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::news::{Listener, News};
+use super::audience::Audience;
+use super::hooks::Running;
+use super::news::News;
 use super::plan::RunPlan;
-use super::requests::{self, Request};
+use super::requests::{self, Answer, Request};
 use crate::clock::{BootClock, Clock, Instant, WallTime};
 use crate::keeper::Keeper;
 use crate::lease::{Claim, Hold, Observation, OwnerId, Place, RefusedWhy, StoreError};
 use crate::process::{
-    Alarm, Change, Front, FrontEvent, Guard, Heard, JobControl, has_terminal,
+    Alarm, Change, Front, FrontEvent, Guard, Heard, InheritedSignals, JobControl, has_terminal,
     somebody_can_continue_us, stop_ourselves,
 };
-use crate::supervisor::{CommandEnd, Event, Outcome, Phase, Supervisor};
+use crate::supervisor::{CommandEnd, Event, Outcome, Phase, Settings, Supervisor};
 
 /// How a run ended, with what is known of it.
 #[derive(Debug)]
@@ -26,6 +28,10 @@ pub struct Ended {
     /// Whether the guardian was told to start a command. One that dies right after has perhaps done
     /// so without a report, so that only without the order it is certain that nothing was run.
     pub started: bool,
+    /// How long ago the command was started, when it was.
+    pub ran: Option<Duration>,
+    /// TERM, INT or QUIT was sent to leasectl: no further run follows.
+    pub told_to_end: bool,
     /// Who had the lease, when that was the reason.
     pub refused_by: Option<Observation>,
     /// The store's last error, when that was the reason.
@@ -53,7 +59,11 @@ impl From<io::Error> for Unguarded {
 /// Everything a run holds on to between two turns.
 pub(super) struct Driver<'a> {
     pub(super) plan: &'a RunPlan,
-    pub(super) listener: &'a mut dyn Listener,
+    pub(super) audience: Audience<'a>,
+    /// Hooks that run outside the tree.
+    pub(super) hooks: Vec<Running>,
+    /// When the `acquired` hook was ordered, until it has ended.
+    pub(super) preparing: Option<Instant>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) keeper: Keeper,
     pub(super) supervisor: Supervisor,
@@ -81,21 +91,27 @@ pub(super) struct Driver<'a> {
     pub(super) paused: bool,
     /// The store said that the hold is over.
     pub(super) lost: bool,
+    /// How it ends, once that is known; others may still have to be told.
+    pub(super) outcome: Option<Outcome>,
     pub(super) finished: Option<Outcome>,
+    /// TERM, INT or QUIT was heard.
+    told_to_end: bool,
 }
 
-/// Runs the plan to its end. Call while this process has one thread: the guardian is forked here,
-/// and the runtime is started only afterwards.
-///
-/// # Errors
-/// [`Unguarded`]: no process, descriptor or memory to be had.
-pub fn run(plan: &RunPlan, listener: &mut dyn Listener) -> Result<Ended, Unguarded> {
-    let guard = Guard::fork(&plan.guarded())?;
+/// Runs the plan once: one guardian, one acquisition, at most one command. Call while this process has
+/// one thread: the guardian is forked here, and the runtime is started only afterwards.
+pub(super) fn once<'a>(
+    plan: &'a RunPlan,
+    settings: Settings,
+    inherited: &InheritedSignals,
+    audience: Audience<'a>,
+) -> Result<Ended, Unguarded> {
+    let guard = Guard::fork(&plan.guarded(), inherited)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
     runtime.block_on(async {
-        let mut driver = Driver::new(plan, listener, Front::new(guard)?)?;
+        let mut driver = Driver::new(plan, settings, audience, Front::new(guard)?)?;
         let outcome = match driver.drive().await {
             Ok(outcome) => outcome,
             Err(error) => {
@@ -103,32 +119,17 @@ pub fn run(plan: &RunPlan, listener: &mut dyn Listener) -> Result<Ended, Unguard
                 return Err(Unguarded { error, started });
             }
         };
-        let Driver {
-            supervisor,
-            front,
-            start_ordered,
-            refused_by,
-            last_error,
-            ..
-        } = driver;
-        if outcome == Outcome::NotShownDead {
-            // The guardian goes on killing what is left, and keeps a kernel lock meanwhile.
-            front.leave_to_guardian();
-        } else {
-            front.close();
-        }
-        Ok(Ended {
-            outcome,
-            command: supervisor.command_end(),
-            started: start_ordered,
-            refused_by,
-            error: last_error,
-        })
+        Ok(driver.end(outcome))
     })
 }
 
 impl<'a> Driver<'a> {
-    fn new(plan: &'a RunPlan, listener: &'a mut dyn Listener, front: Front) -> io::Result<Self> {
+    fn new(
+        plan: &'a RunPlan,
+        settings: Settings,
+        audience: Audience<'a>,
+        front: Front,
+    ) -> io::Result<Self> {
         let clock: Arc<dyn Clock> = Arc::new(BootClock);
         let began = clock.now();
         let last_renewed_at = clock.wall();
@@ -144,9 +145,11 @@ impl<'a> Driver<'a> {
         let attempt = plan.settings.timing.attempt();
         Ok(Self {
             keeper: Keeper::new(Arc::clone(&plan.store), Arc::clone(&clock), attempt),
-            supervisor: Supervisor::new(plan.settings, began),
+            supervisor: Supervisor::new(settings, began),
             plan,
-            listener,
+            audience,
+            hooks: Vec::new(),
+            preparing: None,
             clock,
             front,
             claim,
@@ -168,37 +171,77 @@ impl<'a> Driver<'a> {
             guardian_until: Instant::NEVER,
             paused: false,
             lost: false,
+            outcome: None,
             finished: None,
+            told_to_end: false,
         })
+    }
+
+    fn end(self, outcome: Outcome) -> Ended {
+        if outcome == Outcome::NotShownDead {
+            // The guardian goes on killing what is left, and keeps a kernel lock meanwhile.
+            self.front.leave_to_guardian();
+        } else {
+            self.front.close();
+        }
+        Ended {
+            outcome,
+            command: self.supervisor.command_end(),
+            started: self.start_ordered,
+            ran: self.started_at.map(|at| self.clock.now().since(at)),
+            told_to_end: self.told_to_end,
+            refused_by: self.refused_by,
+            error: self.last_error,
+        }
     }
 
     async fn drive(&mut self) -> io::Result<Outcome> {
         let alarm = Alarm::new()?;
         self.tell(Event::Begin).await;
         loop {
-            if let Some(outcome) = self.finished {
+            self.start_due_hooks();
+            if let (Some(outcome), true) = (self.finished, self.hooks.is_empty()) {
                 return Ok(outcome);
             }
             let wake = self.supervisor.wake_at().min(self.guardian_until);
-            let wake = wake.min(self.listener.wake_at());
+            let wake = wake.min(self.hooks_wake_at()).min(self.audience.wake_at());
             // What the guardian and the signals say comes first: it has already happened.
             tokio::select! {
                 biased;
                 event = self.front.next() => self.hear_front(event?).await,
-                answer = requests::answer(&mut self.request) => {
-                    let event = self.understand(answer);
-                    self.tell(event).await;
-                }
+                answer = requests::answer(&mut self.request) => self.hear_answer(answer).await?,
                 rung = alarm.ring(wake) => {
                     rung?;
                     self.check_guardian();
                     self.tell(Event::Tick).await;
                 }
             }
-            let now = self.clock.now();
-            if now >= self.listener.wake_at() {
-                self.listener.on_time(now);
-            }
+            self.check_hooks();
+            self.audience.on_time(self.clock.now());
+        }
+    }
+
+    /// A signal that was sent before the answer came is heard before it is acted on.
+    ///
+    /// The two orders, when TERM comes in the moment in which the lease is granted: heard first, it ends
+    /// the wait and nothing is started; heard second, a command is started that nobody wants any more.
+    async fn hear_answer(&mut self, answer: Answer) -> io::Result<()> {
+        while let Some(event) = self.front.heard()? {
+            self.hear_front(event).await;
+        }
+        if self.finished.is_some() {
+            // What this answer may have granted went back to the store with the withdrawal.
+            return Ok(());
+        }
+        let event = self.understand(answer);
+        self.tell(event).await;
+        Ok(())
+    }
+
+    fn start_due_hooks(&mut self) {
+        for mut due in std::mem::take(&mut self.audience.due) {
+            due.facts.extend(self.facts_of_the_end());
+            self.start_hook(&due);
         }
     }
 
@@ -221,16 +264,21 @@ impl<'a> Driver<'a> {
 
     async fn hear_front(&mut self, event: FrontEvent) {
         let event = match event {
+            FrontEvent::Started { .. } if self.preparing.is_some() => return,
             FrontEvent::Started { pid, containment } => {
                 self.started_at = Some(self.clock.now());
-                self.listener.hear(&News::Started { pid, containment });
+                self.audience.hear(&News::Started { pid, containment });
                 Event::CommandStarted {
                     pid: pid.unsigned_abs(),
                 }
             }
-            FrontEvent::NotStarted(errno) => Event::CommandNotStarted { errno },
+            FrontEvent::NotStarted(errno) => {
+                self.hook_not_started(errno);
+                Event::CommandNotStarted { errno }
+            }
+            FrontEvent::HookEnded(pid, change) => return self.hook_ended(pid, change),
             FrontEvent::Command(change) => match self.command_changed(change) {
-                Some(end) => Event::CommandExited(end),
+                Some(event) => event,
                 None => return,
             },
             FrontEvent::StopDue => Event::StopDue,
@@ -240,7 +288,7 @@ impl<'a> Driver<'a> {
             }
             FrontEvent::GuardianLost => {
                 self.guardian_until = Instant::NEVER;
-                self.listener.hear(&News::GuardianLost);
+                self.audience.hear(&News::GuardianLost);
                 Event::GuardianLost
             }
             FrontEvent::Signal(heard) => match self.hear_signal(heard) {
@@ -251,7 +299,7 @@ impl<'a> Driver<'a> {
         self.tell(event).await;
     }
 
-    fn command_changed(&mut self, change: Change) -> Option<CommandEnd> {
+    fn command_changed(&mut self, change: Change) -> Option<Event> {
         let end = match change {
             Change::Exited(code) => CommandEnd::Exited(code),
             Change::Killed(signal) => CommandEnd::Killed(signal),
@@ -264,11 +312,14 @@ impl<'a> Driver<'a> {
                 return None;
             }
         };
+        if self.prepared(end) {
+            return Some(Event::Prepared(end));
+        }
         let now = self.clock.now();
         let ran = self.started_at.map_or(Duration::ZERO, |at| now.since(at));
-        self.listener.hear(&News::Exited { end, ran });
+        self.audience.hear(&News::Exited { end, ran });
         self.ended_at = Some(now);
-        Some(end)
+        Some(Event::CommandExited(end))
     }
 
     /// The command was stopped from the terminal: so are we, or the shell would not know. Lease time
@@ -284,7 +335,7 @@ impl<'a> Driver<'a> {
             return self.front.forward(libc::SIGCONT);
         }
         let kill_in = self.until_stop();
-        self.listener.hear(&News::Paused { kill_in });
+        self.audience.hear(&News::Paused { kill_in });
         stop_ourselves();
     }
 
@@ -292,12 +343,9 @@ impl<'a> Driver<'a> {
     fn hear_signal(&mut self, heard: Heard) -> Option<Event> {
         let runs = self.started_at.is_some() && self.supervisor.phase() != Phase::Done;
         match heard.job_control() {
-            None => Some(Event::Signal {
-                number: heard.number,
-                from_terminal: heard.from_terminal,
-            }),
+            None => Some(self.hear_request(&heard)),
             Some(JobControl::Continue) => {
-                self.listener.hear(&News::Redraw);
+                self.audience.hear(&News::Redraw);
                 if self.paused {
                     self.front.forward(heard.number);
                 }
@@ -310,13 +358,26 @@ impl<'a> Driver<'a> {
             // What the terminal sent, the command has got too.
             Some(asked @ (JobControl::Stop | JobControl::Resize)) => {
                 if asked == JobControl::Resize {
-                    self.listener.hear(&News::Redraw);
+                    self.audience.hear(&News::Redraw);
                 }
                 if runs && !heard.from_terminal {
                     self.front.forward(heard.number);
                 }
                 None
             }
+        }
+    }
+
+    fn hear_request(&mut self, heard: &Heard) -> Event {
+        if matches!(heard.number, libc::SIGTERM | libc::SIGINT | libc::SIGQUIT) {
+            self.told_to_end = true;
+            if self.finished.is_some() {
+                self.kill_hooks();
+            }
+        }
+        Event::Signal {
+            number: heard.number,
+            from_terminal: heard.from_terminal,
         }
     }
 

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use super::hooks::{HookFate, HookName};
 use crate::clock::{Instant, WallTime};
 use crate::lease::{
-    FencingToken, LeaseName, LostWhy, Observation, RefusedWhy, StoreError, StoreLabel,
+    FencingToken, LeaseName, LostWhy, Observation, OutcomeWord, RefusedWhy, StoreError, StoreLabel,
 };
 use crate::process::{Containment, Survivor};
 use crate::supervisor::{CommandEnd, StopWhy};
@@ -87,7 +88,7 @@ pub enum News<'a> {
     /// The command's main process has ended, after so long.
     Exited { end: CommandEnd, ran: Duration },
     /// The whole tree is killed.
-    Killing,
+    Killing { why: StopWhy },
     /// The command itself was stopped (Ctrl-Z): so long until the lease ends, `None` for ever.
     Paused { kill_in: Option<Duration> },
     /// What the command left behind is about to be stopped.
@@ -100,6 +101,20 @@ pub enum News<'a> {
     SecondSignalGivesUp,
     /// The tree could not be shown dead.
     GaveUp,
+    /// A hook has ended, after so long.
+    Hook {
+        hook: HookName,
+        fate: &'a HookFate,
+        took: Duration,
+    },
+    /// The next run begins after this time (`--restart`).
+    Restarting { delay: Duration },
+    /// This process ends, with this code. Always the last.
+    Ended {
+        outcome: OutcomeWord,
+        exit_code: i32,
+        command: Option<CommandEnd>,
+    },
     /// The lease was given back, after so many renewals and so long.
     Released { renewals: u64, held: Duration },
     /// The store did not say whether the lease was given back.

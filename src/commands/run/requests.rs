@@ -96,7 +96,7 @@ impl Driver<'_> {
             Answer::Renewed(Err(error)) => {
                 self.unanswered += 1;
                 let remaining = self.until_stop();
-                self.listener.hear(&News::RenewFailed {
+                self.audience.hear(&News::RenewFailed {
                     attempt: self.unanswered,
                     error: &error,
                     remaining,
@@ -107,7 +107,7 @@ impl Driver<'_> {
             }
             Answer::Released(Ok(Release::Released | Release::AlreadyOver)) => {
                 let (renewals, held) = (self.renewals, self.held());
-                self.listener.hear(&News::Released { renewals, held });
+                self.audience.hear(&News::Released { renewals, held });
                 Event::Released { certain: true }
             }
             Answer::Released(Err(error)) => {
@@ -120,7 +120,7 @@ impl Driver<'_> {
     fn granted(&mut self, hold: Hold) {
         self.acquired_at = self.clock.now();
         self.last_renewed_at = self.clock.wall();
-        self.listener.hear(&News::Acquired {
+        self.audience.hear(&News::Acquired {
             lease: &self.plan.lease,
             store: self.plan.store.label(),
             token: hold.token,
@@ -138,7 +138,7 @@ impl Driver<'_> {
         let tenure = self.supervisor.tenure();
         let kill = tenure.map_or(Instant::NEVER, |tenure| tenure.extended(asked_at).kill());
         let now = self.clock.now();
-        self.listener.hear(&News::Renewed {
+        self.audience.hear(&News::Renewed {
             renewals: self.renewals,
             took: now.since(asked_at),
             remaining: (kill != Instant::NEVER).then(|| kill.since(now)),

@@ -15,7 +15,9 @@ pub(super) use children::{
     Fork, Reaped, exit_now, fork, fork_alone, fork_into, has_children, has_ended, reap,
 };
 pub use descriptors::rename_if_absent;
-pub(super) use descriptors::{receive_datagram, send_datagram, watch, write_all};
+pub(super) use descriptors::{
+    receive_datagram, send_bytes, send_datagram, take_descriptor, watch, write_all,
+};
 use errno::check;
 pub(super) use processes::list_processes;
 pub(super) use program::{Image, c_text, overwrite_arguments};

@@ -13,8 +13,20 @@ pub(super) fn check(world: &mut World<'_>, event: Event, action: Action, before:
     let ledger = &mut world.ledger;
     match action {
         Action::Arm(deadline) => arming_counts_from_asking(world, event, deadline),
+        Action::Prepare => {
+            assert!(ledger.armed.is_some(), "P4: not armed");
+            assert!(
+                world.settings.prepare && !ledger.has_begun(),
+                "prepared twice"
+            );
+            world.coverage.mark(Branch::HookStarted);
+        }
         Action::Start => {
             assert!(ledger.armed.is_some(), "P4: not armed");
+            assert_eq!(world.settings.prepare, ledger.tree == Tree::Prepared);
+            let stop = ledger.after_asking(world.settings.timing.stop_after());
+            let in_time = now + world.settings.timing.attempt() <= stop;
+            assert!(in_time, "P4: started too late");
             assert_eq!(ledger.starts, 0, "started twice");
             assert!(
                 ledger.stop.is_none() && ledger.killed.is_none(),
@@ -25,14 +37,15 @@ pub(super) fn check(world: &mut World<'_>, event: Event, action: Action, before:
         Action::Renew => renewing_is_patient(world),
         Action::Forward(number) => {
             world.coverage.mark(Branch::Forwarded);
-            let from_terminal = false;
-            assert_eq!(
-                event,
-                Event::Signal {
-                    number,
-                    from_terminal
-                }
-            );
+            let Event::Signal {
+                number: heard,
+                from_terminal,
+            } = event
+            else {
+                panic!("forwarded what was not sent")
+            };
+            assert_eq!(heard, number);
+            assert!(!from_terminal || ledger.started_at.is_none());
             assert!(matches!(before, Phase::Holding | Phase::Doubting) && ledger.stop.is_none());
         }
         Action::Stop { why, grace } => stop_has_a_reason(world, event, why, grace),
@@ -49,6 +62,7 @@ pub(super) fn check(world: &mut World<'_>, event: Event, action: Action, before:
         Action::LetGo => {
             world.coverage.mark(Branch::LeftoversLetGo);
             assert_eq!(world.settings.leftovers, Leftovers::Leave);
+            assert!(ledger.starts > 0, "a failed hook leaves nothing");
             assert!(ledger.tree == Tree::Ended && ledger.stop.is_none());
         }
         _ => {}
@@ -87,7 +101,7 @@ fn arming_counts_from_asking(world: &mut World<'_>, event: Event, deadline: Dead
 fn renewing_is_patient(world: &World<'_>) {
     let ledger = &world.ledger;
     assert!(ledger.renewing.is_none(), "two renewals in flight");
-    assert!(ledger.starts > 0 && !ledger.lost && ledger.releases == 0);
+    assert!(ledger.has_begun() && !ledger.lost && ledger.releases == 0);
     if let Some(last) = ledger.last_renewal {
         assert!(
             world.now.since(last) >= world.settings.timing.attempt(),
@@ -112,8 +126,10 @@ fn stop_has_a_reason(world: &mut World<'_>, event: Event, why: StopWhy, grace: D
     let (reason, branch) = match why {
         StopWhy::NotRenewed => {
             began = began.min(ledger.before_event(settings.timing.stop_after()));
-            let passed = now >= ledger.before_event(settings.timing.stop_after());
-            (passed, Branch::StoppedByDeadline)
+            let stop = ledger.before_event(settings.timing.stop_after());
+            // P4: after the hook there has to be room for an attempt.
+            let too_late = ledger.tree == Tree::Prepared && now + settings.timing.attempt() > stop;
+            (now >= stop || too_late, Branch::StoppedByDeadline)
         }
         StopWhy::RunTimeout => {
             let longest = settings.run_timeout.unwrap();
@@ -127,7 +143,14 @@ fn stop_has_a_reason(world: &mut World<'_>, event: Event, why: StopWhy, grace: D
             Branch::AskedWhileRunning,
         ),
         StopWhy::Leftovers => (ledger.tree == Tree::Ended, Branch::LeftoversStopped),
-        StopWhy::Lost(_) | StopWhy::Internal => panic!("P9: these are killed, not stopped"),
+        StopWhy::Interrupted => {
+            let signal = matches!(event, Event::Signal { .. });
+            let preparing = ledger.tree == Tree::Preparing;
+            (signal && preparing, Branch::InterruptedInHook)
+        }
+        StopWhy::Lost(_) | StopWhy::Internal | StopWhy::Hook => {
+            panic!("P9: these are killed, not stopped")
+        }
     };
     assert!(reason, "stopped for no reason: {why:?}");
     world.coverage.mark(branch);
@@ -153,6 +176,11 @@ fn kill_has_a_reason(world: &mut World<'_>, event: Event) {
             Phase::Stopping => Branch::GuardianLostWhileStopping,
             _ => Branch::GuardianLost,
         });
+    } else if ledger.stop.is_none() && ledger.tree == Tree::Preparing {
+        let began = ledger.prepared_at.expect("no hook");
+        assert!(now >= began + secs(10), "the hook's time was cut short");
+        world.coverage.mark(Branch::HookTooSlow);
+        ledger.hook_too_slow = true;
     } else {
         let stop = ledger.stop.expect("killed without a stop");
         let grace_over = now >= stop.began + stop.grace;

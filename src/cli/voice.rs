@@ -1,0 +1,104 @@
+//! How leasectl speaks on standard error: lines for people, or the same as events of kind `log`
+//! (`--log-format json`). Nothing here may wait or fail: a full pipe costs a line, never a renewal.
+
+use std::time::Duration;
+
+use crate::commands::events::{Heading, LogLevel, Stream};
+use crate::lease::FencingToken;
+use crate::process::Outlet;
+
+/// A last word may be waited for this long: nothing runs any more, and it is the one that counts.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+/// The way to say a line.
+#[derive(Debug)]
+pub(super) struct Voice {
+    /// Nothing that matters less is said.
+    loudest: LogLevel,
+    way: Way,
+}
+
+#[derive(Debug)]
+enum Way {
+    /// Opened with the first line: most runs have nothing to say.
+    Text(Option<Outlet>),
+    Json(Stream),
+}
+
+impl Voice {
+    /// Lines for people.
+    pub(super) const fn text(loudest: LogLevel) -> Self {
+        Self {
+            loudest,
+            way: Way::Text(None),
+        }
+    }
+
+    /// Events of kind `log`.
+    pub(super) fn json(loudest: LogLevel, heading: Heading) -> Self {
+        let stream = Stream::new(heading, Outlet::stderr().ok());
+        Self {
+            loudest,
+            way: Way::Json(stream),
+        }
+    }
+
+    /// Says a line, unless it does not matter enough. A pipe that is full, or a terminal that was
+    /// stopped, loses it.
+    pub(super) fn say(&mut self, level: LogLevel, text: &str) {
+        if level > self.loudest {
+            return;
+        }
+        match &mut self.way {
+            Way::Text(outlet) => {
+                if let Some(outlet) = opened(outlet) {
+                    outlet.put(&for_people(text));
+                }
+            }
+            Way::Json(stream) => stream.log(level, text),
+        }
+    }
+
+    /// Says the last word, or one before anything has begun; for that it waits a little.
+    pub(super) fn last_word(&mut self, level: LogLevel, text: &str) {
+        let outlet = match &mut self.way {
+            Way::Text(outlet) => opened(outlet).map(|outlet| &*outlet),
+            Way::Json(stream) => stream.outlet(),
+        };
+        if outlet.is_some_and(|outlet| outlet.is_ready(PATIENCE)) {
+            self.say(level, text);
+        }
+    }
+
+    /// The store's label is known now.
+    pub(super) fn in_store(&mut self, label: &str) {
+        if let Way::Json(stream) = &mut self.way {
+            stream.in_store(label);
+        }
+    }
+
+    /// The lease is ours, under this token.
+    pub(super) const fn under(&mut self, token: FencingToken) {
+        if let Way::Json(stream) = &mut self.way {
+            stream.under(token);
+        }
+    }
+}
+
+fn opened(outlet: &mut Option<Outlet>) -> Option<&mut Outlet> {
+    if outlet.is_none() {
+        *outlet = Outlet::stderr().ok();
+    }
+    outlet.as_mut()
+}
+
+/// One line, which a pipe takes in one piece.
+fn for_people(text: &str) -> String {
+    let mut line = format!("leasectl: {text}");
+    if line.len() >= crate::process::LONGEST_LINE {
+        line = line.chars().take(1_000).collect();
+        line.push('…');
+    }
+    line.push('\n');
+    line
+}

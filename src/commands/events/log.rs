@@ -1,0 +1,238 @@
+//! From news to events: which there are, in which order, and each of them once.
+
+use super::body::{Body, End, HookEnd, Process};
+use super::line::seconds;
+use super::stream::Stream;
+use crate::clock::{BootClock, Clock};
+use crate::commands::holders::holders;
+use crate::commands::run::{HookFate, News};
+use crate::lease::{FencingToken, Observation, RefusedWhy, in_one_line};
+use crate::process::{Containment, name_of};
+use crate::supervisor::{CommandEnd, StopWhy};
+
+/// The reason of a loss that the store did not tell of.
+pub const NOT_RENEWED: &str = "not_renewed";
+
+/// The events of one process.
+#[derive(Debug)]
+pub struct EventLog {
+    stream: Stream,
+    stop_signal: String,
+    /// Whom the last `waiting` named.
+    awaited: Option<(RefusedWhy, Option<FencingToken>)>,
+    /// `stopping` was told of this tenure.
+    stopping: bool,
+}
+
+impl EventLog {
+    /// Writes to `stream`. `stop_signal`: what the command is asked to end with.
+    #[must_use]
+    pub const fn new(stream: Stream, stop_signal: String) -> Self {
+        Self {
+            stream,
+            stop_signal,
+            awaited: None,
+            stopping: false,
+        }
+    }
+
+    /// The store's label is known now.
+    pub fn in_store(&mut self, label: &str) {
+        self.stream.in_store(label);
+    }
+
+    /// Writes what the news mean to programs. `None`: nothing that they have not been told.
+    pub fn hear(&mut self, news: &News<'_>) -> Option<String> {
+        let body = self.of_the_lease(news).or_else(|| self.of_the_run(news))?;
+        Some(self.stream.say(&body))
+    }
+
+    fn of_the_lease(&mut self, news: &News<'_>) -> Option<Body> {
+        Some(match news {
+            News::Waiting { why, by } => self.waiting(*why, by)?,
+            News::Refused { why, by } => Body::Refused {
+                reason: word(*why),
+                holders: by.map_or_else(Vec::new, holders),
+                until_at: by.and_then(until),
+            },
+            News::Acquired {
+                token, ttl, waited, ..
+            } => {
+                self.stream.under(*token);
+                (self.stopping, self.awaited) = (false, None);
+                Body::Acquired {
+                    ttl_s: ttl.map(seconds),
+                    waited_s: seconds(*waited),
+                    slot: 0,
+                }
+            }
+            News::Renewed {
+                renewals,
+                took,
+                remaining,
+            } => Body::Renewed {
+                renewals: *renewals,
+                took_s: seconds(*took),
+                remaining_s: remaining.map(seconds),
+            },
+            News::RenewFailed {
+                attempt,
+                error,
+                remaining,
+                last_renewed_at,
+            } => Body::RenewFailed {
+                attempt: *attempt,
+                error: in_one_line(error),
+                will_retry: !self.stopping,
+                remaining_s: remaining.map(seconds),
+                last_renewed_at: *last_renewed_at,
+            },
+            News::Doubt { remaining } => Body::Doubt {
+                remaining_s: seconds(*remaining),
+            },
+            News::Lost {
+                why,
+                last_renewed_at,
+            } => Body::Lost {
+                reason: why.word(),
+                last_renewed_at: *last_renewed_at,
+            },
+            News::NotRenewed { last_renewed_at } => Body::Lost {
+                reason: NOT_RENEWED,
+                last_renewed_at: *last_renewed_at,
+            },
+            News::Released { renewals, held } => released(true, *renewals, *held),
+            News::ReleaseUncertain { renewals, held, .. } => released(false, *renewals, *held),
+            _ => return None,
+        })
+    }
+
+    fn of_the_run(&mut self, news: &News<'_>) -> Option<Body> {
+        Some(match news {
+            News::Started { pid, containment } => Body::Started {
+                pid: *pid,
+                containment: match containment {
+                    Containment::Tree => "tree",
+                    Containment::Cgroup => "cgroup",
+                },
+            },
+            News::Stopping { why, kill_in } => {
+                self.stopping = true;
+                Body::Stopping {
+                    why: reason(*why),
+                    signal: self.stop_signal.clone(),
+                    kill_in_s: seconds(*kill_in),
+                }
+            }
+            // After a stop signal it was announced; without one it is the beginning.
+            News::Killing { why } if !self.stopping => {
+                self.stopping = true;
+                Body::Stopping {
+                    why: reason(*why),
+                    signal: "KILL".to_owned(),
+                    kill_in_s: 0.0,
+                }
+            }
+            News::Exited { end, ran } => {
+                let (exit_code, signal) = parts(*end);
+                Body::Exited(End {
+                    exit_code,
+                    signal,
+                    ran_s: seconds(*ran),
+                })
+            }
+            News::Leftovers(left) if !left.is_empty() => Body::Leftovers {
+                processes: left
+                    .iter()
+                    .map(|process| Process {
+                        pid: process.pid,
+                        program: process.program.clone(),
+                    })
+                    .collect(),
+            },
+            News::Hook { hook, fate, took } => Body::Hook {
+                hook: hook.word(),
+                end: match fate {
+                    HookFate::Ended(CommandEnd::Exited(code)) => HookEnd::ExitCode(*code),
+                    HookFate::Ended(CommandEnd::Killed(signal)) => {
+                        HookEnd::Signal(name_of(*signal))
+                    }
+                    HookFate::NotStarted(error) => HookEnd::Error(error.to_string()),
+                    HookFate::TooSlow => HookEnd::Error("it did not end within 10s".to_owned()),
+                },
+                took_s: seconds(*took),
+            },
+            News::Restarting { delay } => Body::Restarting {
+                delay_s: seconds(*delay),
+            },
+            News::Ended {
+                outcome,
+                exit_code,
+                command,
+            } => {
+                let (command_exit_code, command_signal) = command.map_or((None, None), parts);
+                Body::Ended {
+                    outcome: *outcome,
+                    exit_code: *exit_code,
+                    command_exit_code,
+                    command_signal,
+                }
+            }
+            _ => return None,
+        })
+    }
+
+    /// Once, and again when the holder changes.
+    fn waiting(&mut self, why: RefusedWhy, by: &Observation) -> Option<Body> {
+        let awaited = (why, by.record.as_ref().map(|record| record.token));
+        if self.awaited == Some(awaited) {
+            return None;
+        }
+        self.awaited = Some(awaited);
+        Some(Body::Waiting {
+            state: word(why),
+            holders: holders(by),
+        })
+    }
+}
+
+fn released(certain: bool, renewals: u64, held: std::time::Duration) -> Body {
+    Body::Released {
+        certain,
+        renewals,
+        held_s: seconds(held),
+    }
+}
+
+/// The word for a refusal, which is the word for the lease's state, too.
+const fn word(why: RefusedWhy) -> &'static str {
+    match why {
+        RefusedWhy::Held => "held",
+        RefusedWhy::Cooldown => "cooldown",
+    }
+}
+
+/// When it may be had, as far as that can be told.
+fn until(by: &Observation) -> Option<crate::clock::WallTime> {
+    let expires = by.expires_in.map(|left| BootClock.wall().plus(left));
+    by.cooldown_until.or(expires)
+}
+
+const fn reason(why: StopWhy) -> &'static str {
+    match why {
+        StopWhy::Lost(_) => "lost",
+        StopWhy::NotRenewed => NOT_RENEWED,
+        StopWhy::RunTimeout => "run_timeout",
+        StopWhy::Operator => "operator",
+        StopWhy::ScheduledEvent => "scheduled_event",
+        StopWhy::Leftovers => "leftovers",
+        StopWhy::Internal | StopWhy::Hook | StopWhy::Interrupted => "internal",
+    }
+}
+
+fn parts(end: CommandEnd) -> (Option<i32>, Option<String>) {
+    match end {
+        CommandEnd::Exited(code) => (Some(code), None),
+        CommandEnd::Killed(signal) => (None, Some(name_of(signal))),
+    }
+}
