@@ -276,7 +276,7 @@ pub struct RecordArgs {
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Hooks and events")]
 pub struct TellingArgs {
-    /// Before the command; must succeed
+    /// Run before it; has to succeed
     ///
     /// Run by /bin/sh once the lease is held, as a part of the command: it is stopped and killed like
     /// the command, and what it leaves running goes with the command. When it fails, or takes longer
@@ -285,20 +285,20 @@ pub struct TellingArgs {
     #[arg(long, value_name = "CMD", allow_hyphen_values = true)]
     pub on_acquired: Option<OsString>,
 
-    /// When a renewal went unanswered
+    /// Run when a renewal is unanswered
     ///
     /// The lease is still held, for $LEASECTL_REMAINING_S seconds. Like the next two it is run by
     /// /bin/sh beside everything else, for 10s at most, and its failure is a warning.
     #[arg(long, value_name = "CMD", allow_hyphen_values = true)]
     pub on_doubt: Option<OsString>,
 
-    /// When the lease was lost
+    /// Run when the lease was lost
     ///
     /// After the command is dead, and without the lease.
     #[arg(long, value_name = "CMD", allow_hyphen_values = true)]
     pub on_lost: Option<OsString>,
 
-    /// When it was given back
+    /// Run when it was given back
     ///
     /// Without the lease.
     #[arg(long, value_name = "CMD", allow_hyphen_values = true)]

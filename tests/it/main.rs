@@ -18,7 +18,9 @@ mod support;
 mod cli;
 mod conformance;
 mod contention;
+mod events;
 mod guard;
+mod hooks;
 mod repository;
 
 use std::process::ExitCode;
@@ -37,7 +39,9 @@ fn main() -> ExitCode {
     trials.extend(cli::trials());
     trials.extend(conformance::trials());
     trials.extend(contention::trials());
+    trials.extend(events::trials());
     trials.extend(guard::trials());
+    trials.extend(hooks::trials());
     trials.extend(repository::trials());
     trials.extend(support::trials());
     libtest_mimic::run(&arguments, trials).exit_code()

@@ -1,5 +1,7 @@
 //! From news to events: which there are, in which order, and each of them once.
 
+use std::time::Duration;
+
 use super::body::{Body, End, HookEnd, Process};
 use super::line::seconds;
 use super::stream::Stream;
@@ -7,7 +9,7 @@ use crate::clock::{BootClock, Clock};
 use crate::commands::holders::holders;
 use crate::commands::run::{HookFate, News};
 use crate::lease::{FencingToken, Observation, RefusedWhy, in_one_line};
-use crate::process::{Containment, name_of};
+use crate::process::{Containment, Survivor, name_of};
 use crate::supervisor::{CommandEnd, StopWhy};
 
 /// The reason of a loss that the store did not tell of.
@@ -43,11 +45,15 @@ impl EventLog {
 
     /// Writes what the news mean to programs. `None`: nothing that they have not been told.
     pub fn hear(&mut self, news: &News<'_>) -> Option<String> {
-        let body = self.of_the_lease(news).or_else(|| self.of_the_run(news))?;
+        let body = self
+            .of_the_wait(news)
+            .or_else(|| self.of_the_hold(news))
+            .or_else(|| self.of_the_stop(news))
+            .or_else(|| of_the_command(news))?;
         Some(self.stream.say(&body))
     }
 
-    fn of_the_lease(&mut self, news: &News<'_>) -> Option<Body> {
+    fn of_the_wait(&mut self, news: &News<'_>) -> Option<Body> {
         Some(match news {
             News::Waiting { why, by } => self.waiting(*why, by)?,
             News::Refused { why, by } => Body::Refused {
@@ -66,6 +72,15 @@ impl EventLog {
                     slot: 0,
                 }
             }
+            News::Restarting { delay } => Body::Restarting {
+                delay_s: seconds(*delay),
+            },
+            _ => return None,
+        })
+    }
+
+    fn of_the_hold(&self, news: &News<'_>) -> Option<Body> {
+        Some(match news {
             News::Renewed {
                 renewals,
                 took,
@@ -107,78 +122,18 @@ impl EventLog {
         })
     }
 
-    fn of_the_run(&mut self, news: &News<'_>) -> Option<Body> {
-        Some(match news {
-            News::Started { pid, containment } => Body::Started {
-                pid: *pid,
-                containment: match containment {
-                    Containment::Tree => "tree",
-                    Containment::Cgroup => "cgroup",
-                },
-            },
-            News::Stopping { why, kill_in } => {
-                self.stopping = true;
-                Body::Stopping {
-                    why: reason(*why),
-                    signal: self.stop_signal.clone(),
-                    kill_in_s: seconds(*kill_in),
-                }
-            }
+    fn of_the_stop(&mut self, news: &News<'_>) -> Option<Body> {
+        let (why, signal, kill_in) = match news {
+            News::Stopping { why, kill_in } => (why, self.stop_signal.clone(), *kill_in),
             // After a stop signal it was announced; without one it is the beginning.
-            News::Killing { why } if !self.stopping => {
-                self.stopping = true;
-                Body::Stopping {
-                    why: reason(*why),
-                    signal: "KILL".to_owned(),
-                    kill_in_s: 0.0,
-                }
-            }
-            News::Exited { end, ran } => {
-                let (exit_code, signal) = parts(*end);
-                Body::Exited(End {
-                    exit_code,
-                    signal,
-                    ran_s: seconds(*ran),
-                })
-            }
-            News::Leftovers(left) if !left.is_empty() => Body::Leftovers {
-                processes: left
-                    .iter()
-                    .map(|process| Process {
-                        pid: process.pid,
-                        program: process.program.clone(),
-                    })
-                    .collect(),
-            },
-            News::Hook { hook, fate, took } => Body::Hook {
-                hook: hook.word(),
-                end: match fate {
-                    HookFate::Ended(CommandEnd::Exited(code)) => HookEnd::ExitCode(*code),
-                    HookFate::Ended(CommandEnd::Killed(signal)) => {
-                        HookEnd::Signal(name_of(*signal))
-                    }
-                    HookFate::NotStarted(error) => HookEnd::Error(error.to_string()),
-                    HookFate::TooSlow => HookEnd::Error("it did not end within 10s".to_owned()),
-                },
-                took_s: seconds(*took),
-            },
-            News::Restarting { delay } => Body::Restarting {
-                delay_s: seconds(*delay),
-            },
-            News::Ended {
-                outcome,
-                exit_code,
-                command,
-            } => {
-                let (command_exit_code, command_signal) = command.map_or((None, None), parts);
-                Body::Ended {
-                    outcome: *outcome,
-                    exit_code: *exit_code,
-                    command_exit_code,
-                    command_signal,
-                }
-            }
+            News::Killing { why } if !self.stopping => (why, "KILL".to_owned(), Duration::ZERO),
             _ => return None,
+        };
+        self.stopping = true;
+        Some(Body::Stopping {
+            why: reason(*why),
+            signal,
+            kill_in_s: seconds(kill_in),
         })
     }
 
@@ -196,7 +151,66 @@ impl EventLog {
     }
 }
 
-fn released(certain: bool, renewals: u64, held: std::time::Duration) -> Body {
+fn of_the_command(news: &News<'_>) -> Option<Body> {
+    Some(match news {
+        News::Started { pid, containment } => Body::Started {
+            pid: *pid,
+            containment: match containment {
+                Containment::Tree => "tree",
+                Containment::Cgroup => "cgroup",
+            },
+        },
+        News::Exited { end, ran } => {
+            let (exit_code, signal) = parts(*end);
+            let ran_s = seconds(*ran);
+            Body::Exited(End {
+                exit_code,
+                signal,
+                ran_s,
+            })
+        }
+        News::Leftovers(left) if !left.is_empty() => Body::Leftovers {
+            processes: left.iter().map(process).collect(),
+        },
+        News::Hook { hook, fate, took } => Body::Hook {
+            hook: hook.word(),
+            end: hook_end(fate),
+            took_s: seconds(*took),
+        },
+        News::Ended {
+            outcome,
+            exit_code,
+            command,
+        } => {
+            let (command_exit_code, command_signal) = command.map_or((None, None), parts);
+            Body::Ended {
+                outcome: *outcome,
+                exit_code: *exit_code,
+                command_exit_code,
+                command_signal,
+            }
+        }
+        _ => return None,
+    })
+}
+
+fn process(survivor: &Survivor) -> Process {
+    Process {
+        pid: survivor.pid,
+        program: survivor.program.clone(),
+    }
+}
+
+fn hook_end(fate: &HookFate) -> HookEnd {
+    match fate {
+        HookFate::Ended(CommandEnd::Exited(code)) => HookEnd::ExitCode(*code),
+        HookFate::Ended(CommandEnd::Killed(signal)) => HookEnd::Signal(name_of(*signal)),
+        HookFate::NotStarted(error) => HookEnd::Error(error.to_string()),
+        HookFate::TooSlow => HookEnd::Error("it did not end within 10s".to_owned()),
+    }
+}
+
+fn released(certain: bool, renewals: u64, held: Duration) -> Body {
     Body::Released {
         certain,
         renewals,

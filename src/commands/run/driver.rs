@@ -133,15 +133,6 @@ impl<'a> Driver<'a> {
         let clock: Arc<dyn Clock> = Arc::new(BootClock);
         let began = clock.now();
         let last_renewed_at = clock.wall();
-        let claim = Claim {
-            name: plan.lease.clone(),
-            owner: OwnerId::fresh().map_err(io::Error::from)?,
-            ttl: plan.settings.timing.ttl(),
-            min_hold: plan.min_hold,
-            holder: plan.holder.clone(),
-            purpose: plan.purpose.clone(),
-            unanswered: false,
-        };
         let attempt = plan.settings.timing.attempt();
         Ok(Self {
             keeper: Keeper::new(Arc::clone(&plan.store), Arc::clone(&clock), attempt),
@@ -152,7 +143,7 @@ impl<'a> Driver<'a> {
             preparing: None,
             clock,
             front,
-            claim,
+            claim: claim(plan)?,
             hold: None,
             place: Place::default(),
             request: None,
@@ -387,4 +378,17 @@ impl<'a> Driver<'a> {
         stop.filter(|stop| *stop != Instant::NEVER)
             .map(|stop| stop.since(self.clock.now()))
     }
+}
+
+/// One claim for each run: its owner is nobody else (P6).
+fn claim(plan: &RunPlan) -> io::Result<Claim> {
+    Ok(Claim {
+        name: plan.lease.clone(),
+        owner: OwnerId::fresh().map_err(io::Error::from)?,
+        ttl: plan.settings.timing.ttl(),
+        min_hold: plan.min_hold,
+        holder: plan.holder.clone(),
+        purpose: plan.purpose.clone(),
+        unanswered: false,
+    })
 }

@@ -94,15 +94,7 @@ impl Driver<'_> {
                 Event::RenewalLost(why)
             }
             Answer::Renewed(Err(error)) => {
-                self.unanswered += 1;
-                let remaining = self.until_stop();
-                self.audience.hear(&News::RenewFailed {
-                    attempt: self.unanswered,
-                    error: &error,
-                    remaining,
-                    last_renewed_at: self.last_renewed_at,
-                });
-                self.last_error = Some(error);
+                self.not_renewed(error);
                 Event::RenewalUnanswered
             }
             Answer::Released(Ok(Release::Released | Release::AlreadyOver)) => {
@@ -143,6 +135,18 @@ impl Driver<'_> {
             took: now.since(asked_at),
             remaining: (kill != Instant::NEVER).then(|| kill.since(now)),
         });
+    }
+
+    fn not_renewed(&mut self, error: StoreError) {
+        self.unanswered += 1;
+        let remaining = self.until_stop();
+        self.audience.hear(&News::RenewFailed {
+            attempt: self.unanswered,
+            error: &error,
+            remaining,
+            last_renewed_at: self.last_renewed_at,
+        });
+        self.last_error = Some(error);
     }
 
     /// How long the lease has been ours.

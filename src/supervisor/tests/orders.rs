@@ -13,27 +13,7 @@ pub(super) fn check(world: &mut World<'_>, event: Event, action: Action, before:
     let ledger = &mut world.ledger;
     match action {
         Action::Arm(deadline) => arming_counts_from_asking(world, event, deadline),
-        Action::Prepare => {
-            assert!(ledger.armed.is_some(), "P4: not armed");
-            assert!(
-                world.settings.prepare && !ledger.has_begun(),
-                "prepared twice"
-            );
-            world.coverage.mark(Branch::HookStarted);
-        }
-        Action::Start => {
-            assert!(ledger.armed.is_some(), "P4: not armed");
-            assert_eq!(world.settings.prepare, ledger.tree == Tree::Prepared);
-            let stop = ledger.after_asking(world.settings.timing.stop_after());
-            let in_time = now + world.settings.timing.attempt() <= stop;
-            assert!(in_time, "P4: started too late");
-            assert_eq!(ledger.starts, 0, "started twice");
-            assert!(
-                ledger.stop.is_none() && ledger.killed.is_none(),
-                "P10: regained"
-            );
-            world.coverage.mark(Branch::Started);
-        }
+        Action::Prepare | Action::Start => starting_is_allowed(world, action),
         Action::Renew => renewing_is_patient(world),
         Action::Forward(number) => {
             world.coverage.mark(Branch::Forwarded);
@@ -66,6 +46,27 @@ pub(super) fn check(world: &mut World<'_>, event: Event, action: Action, before:
             assert!(ledger.tree == Tree::Ended && ledger.stop.is_none());
         }
         _ => {}
+    }
+}
+
+/// P4: armed, once, in time, and the command not before its hook.
+fn starting_is_allowed(world: &mut World<'_>, action: Action) {
+    let (now, timing, ledger) = (world.now, world.settings.timing, &world.ledger);
+    assert!(ledger.armed.is_some(), "P4: not armed");
+    assert_eq!(ledger.starts, 0, "started twice");
+    assert!(
+        ledger.stop.is_none() && ledger.killed.is_none(),
+        "P10: regained"
+    );
+    let in_time = now + timing.attempt() <= ledger.after_asking(timing.stop_after());
+    assert!(in_time, "P4: started too late");
+    if action == Action::Prepare {
+        let first = world.settings.prepare && !ledger.has_begun();
+        assert!(first, "prepared twice");
+        world.coverage.mark(Branch::HookStarted);
+    } else {
+        assert_eq!(world.settings.prepare, ledger.tree == Tree::Prepared);
+        world.coverage.mark(Branch::Started);
     }
 }
 
@@ -111,7 +112,7 @@ fn renewing_is_patient(world: &World<'_>) {
 }
 
 fn stop_has_a_reason(world: &mut World<'_>, event: Event, why: StopWhy, grace: Duration) {
-    let (now, settings, ledger) = (world.now, &world.settings, &mut world.ledger);
+    let (now, settings, ledger) = (world.now, &world.settings, &world.ledger);
     assert!(
         ledger.stop.is_none() && ledger.killed.is_none(),
         "stopped twice"
@@ -123,9 +124,27 @@ fn stop_has_a_reason(world: &mut World<'_>, event: Event, why: StopWhy, grace: D
     };
     assert_eq!(grace, expected);
     let mut began = now;
-    let (reason, branch) = match why {
+    if why == StopWhy::NotRenewed {
+        began = began.min(ledger.before_event(settings.timing.stop_after()));
+    }
+    let (reason, branch) = reason_of(world, event, why);
+    assert!(reason, "stopped for no reason: {why:?}");
+    world.coverage.mark(branch);
+    let after_end = world.ledger.tree == Tree::Ended;
+    world.ledger.stop = Some(Stopped {
+        at: now,
+        began,
+        grace,
+        why: Some(why),
+        after_end,
+    });
+}
+
+/// Whether there is a reason to stop for this `why`, and which branch that is.
+fn reason_of(world: &World<'_>, event: Event, why: StopWhy) -> (bool, Branch) {
+    let (now, settings, ledger) = (world.now, &world.settings, &world.ledger);
+    match why {
         StopWhy::NotRenewed => {
-            began = began.min(ledger.before_event(settings.timing.stop_after()));
             let stop = ledger.before_event(settings.timing.stop_after());
             // P4: after the hook there has to be room for an attempt.
             let too_late = ledger.tree == Tree::Prepared && now + settings.timing.attempt() > stop;
@@ -151,16 +170,7 @@ fn stop_has_a_reason(world: &mut World<'_>, event: Event, why: StopWhy, grace: D
         StopWhy::Lost(_) | StopWhy::Internal | StopWhy::Hook => {
             panic!("P9: these are killed, not stopped")
         }
-    };
-    assert!(reason, "stopped for no reason: {why:?}");
-    world.coverage.mark(branch);
-    ledger.stop = Some(Stopped {
-        at: now,
-        began,
-        grace,
-        why: Some(why),
-        after_end: ledger.tree == Tree::Ended,
-    });
+    }
 }
 
 fn kill_has_a_reason(world: &mut World<'_>, event: Event) {

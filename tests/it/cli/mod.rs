@@ -26,7 +26,7 @@ pub(crate) fn trials() -> Vec<Trial> {
 /// What leasectl said, line by line, without the `leasectl: ` that each of its lines begins with and
 /// with `LAB` for the lab's directory.
 #[track_caller]
-fn said(lab: &Lab, ended: &Ended) -> Vec<String> {
+pub(crate) fn said(lab: &Lab, ended: &Ended) -> Vec<String> {
     let place = lab.path("").display().to_string();
     let place = place.trim_end_matches('/');
     assert!(!ended.stderr.contains("panicked"), "{ended}");
@@ -41,7 +41,7 @@ fn said(lab: &Lab, ended: &Ended) -> Vec<String> {
 
 /// The one line that leasectl said.
 #[track_caller]
-fn the_line(lab: &Lab, ended: &Ended) -> String {
+pub(crate) fn the_line(lab: &Lab, ended: &Ended) -> String {
     let mut lines = said(lab, ended);
     assert_eq!(lines.len(), 1, "{ended}");
     lines.remove(0)

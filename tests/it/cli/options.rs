@@ -3,6 +3,7 @@
 
 mod naming;
 mod stopping;
+mod telling;
 mod timing;
 mod waiting;
 
@@ -34,6 +35,7 @@ fn table() -> impl Iterator<Item = Shown> {
         naming::SHOWN,
         waiting::SHOWN,
         stopping::SHOWN,
+        telling::SHOWN,
         timing::SHOWN,
         HELP,
     ];

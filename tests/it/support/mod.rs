@@ -5,6 +5,7 @@ pub(crate) mod trial;
 #[macro_use]
 pub(crate) mod containment;
 
+pub(crate) mod events;
 pub(crate) mod lab;
 pub(crate) mod needs;
 pub(crate) mod pattern;
@@ -19,6 +20,7 @@ use libtest_mimic::Trial;
 /// The tests of the tools themselves: a tool that sees nothing would make every test pass.
 pub(crate) fn trials() -> Vec<Trial> {
     [
+        events::trials(),
         lab::trials(),
         needs::trials(),
         pattern::trials(),
