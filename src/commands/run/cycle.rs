@@ -4,7 +4,8 @@
 use std::time::Duration;
 
 use super::audience::Audience;
-use super::driver::{Ended, Unguarded, once};
+use super::driver::once;
+use super::ended::{Ended, Unguarded};
 use super::news::{Listener, News};
 use super::plan::RunPlan;
 use crate::commands::events::EventLog;

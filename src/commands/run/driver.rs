@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::audience::Audience;
+use super::ended::{Ended, Unguarded};
 use super::hooks::Running;
 use super::news::News;
 use super::plan::RunPlan;
@@ -17,44 +18,6 @@ use crate::process::{
     somebody_can_continue_us, stop_ourselves,
 };
 use crate::supervisor::{CommandEnd, Event, Outcome, Phase, Settings, Supervisor};
-
-/// How a run ended, with what is known of it.
-#[derive(Debug)]
-pub struct Ended {
-    /// How.
-    pub outcome: Outcome,
-    /// How the command's main process ended, when it did.
-    pub command: Option<CommandEnd>,
-    /// Whether the guardian was told to start a command. One that dies right after has perhaps done
-    /// so without a report, so that only without the order it is certain that nothing was run.
-    pub started: bool,
-    /// How long ago the command was started, when it was.
-    pub ran: Option<Duration>,
-    /// TERM, INT or QUIT was sent to leasectl: no further run follows.
-    pub told_to_end: bool,
-    /// Who had the lease, when that was the reason.
-    pub refused_by: Option<Observation>,
-    /// The store's last error, when that was the reason.
-    pub error: Option<StoreError>,
-}
-
-/// The front could not go on. The guardian stops what was started.
-#[derive(Debug)]
-pub struct Unguarded {
-    /// Why.
-    pub error: io::Error,
-    /// Whether a command may have been started.
-    pub started: bool,
-}
-
-impl From<io::Error> for Unguarded {
-    fn from(error: io::Error) -> Self {
-        Self {
-            error,
-            started: false,
-        }
-    }
-}
 
 /// Everything a run holds on to between two turns.
 pub(super) struct Driver<'a> {
@@ -196,13 +159,13 @@ impl<'a> Driver<'a> {
             }
             let wake = self.supervisor.wake_at().min(self.guardian_until);
             let wake = wake.min(self.hooks_wake_at()).min(self.audience.wake_at());
-            // What the guardian and the signals say comes first: it has already happened.
+            // Not biased: a flood of signals must not keep an answer from being heard.
             tokio::select! {
-                biased;
                 event = self.front.next() => self.hear_front(event?).await,
                 answer = requests::answer(&mut self.request) => self.hear_answer(answer).await?,
                 rung = alarm.ring(wake) => {
                     rung?;
+                    self.hear_what_waits().await?;
                     self.check_guardian();
                     self.tell(Event::Tick).await;
                 }
@@ -212,20 +175,29 @@ impl<'a> Driver<'a> {
         }
     }
 
-    /// A signal that was sent before the answer came is heard before it is acted on.
+    /// What the guardian and the signals say comes before an answer or the time: it has already happened.
     ///
     /// The two orders, when TERM comes in the moment in which the lease is granted: heard first, it ends
     /// the wait and nothing is started; heard second, a command is started that nobody wants any more.
+    async fn hear_what_waits(&mut self) -> io::Result<()> {
+        /// More than there are kinds of signals, each of which waits once at most.
+        const MOST: usize = 64;
+        for _ in 0..MOST {
+            match self.front.heard()? {
+                Some(event) => self.hear_front(event).await,
+                None => break,
+            }
+        }
+        Ok(())
+    }
+
     async fn hear_answer(&mut self, answer: Answer) -> io::Result<()> {
-        while let Some(event) = self.front.heard()? {
-            self.hear_front(event).await;
+        self.hear_what_waits().await?;
+        // Once it is over, what the answer may have granted went back with the withdrawal.
+        if self.finished.is_none() {
+            let event = self.understand(answer);
+            self.tell(event).await;
         }
-        if self.finished.is_some() {
-            // What this answer may have granted went back to the store with the withdrawal.
-            return Ok(());
-        }
-        let event = self.understand(answer);
-        self.tell(event).await;
         Ok(())
     }
 

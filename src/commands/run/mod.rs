@@ -6,6 +6,7 @@
 mod audience;
 mod cycle;
 mod driver;
+mod ended;
 mod environment;
 mod hooks;
 mod news;
@@ -14,7 +15,7 @@ mod plan;
 mod requests;
 
 pub use cycle::run;
-pub use driver::{Ended, Unguarded};
+pub use ended::{Ended, Unguarded};
 pub use environment::{ChosenStore, command_environment};
 pub use hooks::{HookCommands, HookFate, HookName};
 pub use news::{Listener, News};
