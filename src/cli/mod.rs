@@ -2,9 +2,11 @@
 
 mod args;
 mod choice;
+mod correction;
 mod ending;
 pub mod exit;
 mod held;
+mod output;
 mod plan;
 mod report;
 mod run;

@@ -5,6 +5,7 @@ mod environment;
 mod exit_codes;
 mod hostile;
 mod options;
+mod printing;
 
 use libtest_mimic::Trial;
 
@@ -17,6 +18,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         exit_codes::trials(),
         hostile::trials(),
         options::trials(),
+        printing::trials(),
     ]
     .into_iter()
     .flatten()
