@@ -1,4 +1,4 @@
-//! From the words to the exit: a run, or a text that was asked for.
+//! Parse, do what a verb says, and the number to exit with.
 
 use std::ffi::OsString;
 
@@ -7,7 +7,7 @@ use clap::Parser;
 use super::args::{Cli, Verb};
 use super::exit::{self, Exit};
 use super::voice::Voice;
-use super::{output, run, usage};
+use super::{completions, man_page, os_error, output, run, usage};
 use crate::commands::events::LogLevel;
 
 /// Does what the arguments say.
@@ -17,6 +17,8 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> Exit {
     let text = match Cli::try_parse_from(&words) {
         Ok(Cli { verb }) => match verb {
             Verb::Run(typed) => return run::run(&typed),
+            Verb::Completions(typed) => Ok(completions::script(typed.shell)),
+            Verb::Man(typed) => man(typed.verb.as_deref()),
         },
         Err(error) => usage::answer(&error, &words),
     };
@@ -26,5 +28,20 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> Exit {
             Voice::text(LogLevel::Error).last_word(LogLevel::Error, &why);
             Exit::Code(exit::INVALID)
         }
+    }
+}
+
+fn man(verb: Option<&str>) -> Result<String, String> {
+    match man_page::page(verb) {
+        Ok(Some(page)) => Ok(page),
+        Ok(None) => Err(format!(
+            "there is no verb {}; it is one of {}",
+            usage::shown(verb.unwrap_or_default()),
+            man_page::verbs()
+        )),
+        Err(error) => Err(format!(
+            "the page could not be made: {}; this is a fault of leasectl",
+            os_error(&error)
+        )),
     }
 }

@@ -208,7 +208,7 @@ fn is_of_run(option: &str) -> bool {
 
 /// A word as it was typed; of a URL no more than scheme, host and path, and nothing of what may be a
 /// URL with a password and cannot be taken apart.
-fn shown(word: &str) -> String {
+pub(super) fn shown(word: &str) -> String {
     match StoreUrl::parse(word) {
         Ok(url) if like_a_url(word) && !url.path().contains('@') => {
             quoted(&shortened(&url.to_string()))

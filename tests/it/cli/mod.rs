@@ -1,6 +1,7 @@
 //! The command line as its users meet it: what may be typed, what is answered, which number comes out.
 
 mod canary;
+mod completions;
 mod environment;
 mod exit_codes;
 mod hostile;
@@ -14,6 +15,7 @@ use crate::support::lab::{Ended, Lab};
 pub(crate) fn trials() -> Vec<Trial> {
     [
         canary::trials(),
+        completions::trials(),
         environment::trials(),
         exit_codes::trials(),
         hostile::trials(),

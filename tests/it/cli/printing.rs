@@ -13,7 +13,14 @@ pub(super) fn trials() -> Vec<Trial> {
     ]
 }
 
-const ASKED: [&str; 3] = ["--help", "--version", "run --help"];
+const ASKED: [&str; 6] = [
+    "--help",
+    "--version",
+    "run --help",
+    "man",
+    "man run",
+    "completions bash",
+];
 
 fn a_reader_that_has_enough_is_no_error() {
     needs("bash");

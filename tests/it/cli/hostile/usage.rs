@@ -93,6 +93,12 @@ pub(super) const ROWS: &[Row] = &[
         125,
         "no verb was given; write leasectl run --lease NAME -- COMMAND",
     ),
+    prepared(
+        "nearly a verb",
+        |lab| lab.leasectl(["completion", "bash"]),
+        125,
+        "there is no verb \"completion\"; did you mean completions?",
+    ),
     options(
         "a time-out that may be either",
         &["--lease", "x", "--timeout", "5s"],
@@ -104,6 +110,36 @@ pub(super) const ROWS: &[Row] = &[
         &["--lease", "x", "--timeout=5"],
         "there is no option --timeout; write --wait DURATION for how long to wait for the lease, \
             --run-timeout DURATION for the longest run of the command",
+    ),
+    prepared(
+        "no shell",
+        |lab| lab.leasectl(["completions"]),
+        125,
+        "<SHELL> was not given; see leasectl completions --help",
+    ),
+    prepared(
+        "an unknown shell",
+        |lab| lab.leasectl(["completions", "tcsh"]),
+        125,
+        "<SHELL> \"tcsh\" cannot be used: it is one of bash, zsh, fish",
+    ),
+    prepared(
+        "the page of an unknown verb",
+        |lab| lab.leasectl(["man", "rnu"]),
+        125,
+        "there is no verb \"rnu\"; it is one of ...run...",
+    ),
+    prepared(
+        "the pages of two verbs",
+        |lab| lab.leasectl(["man", "run", "run"]),
+        125,
+        "\"run\" was not expected; see leasectl man --help",
+    ),
+    prepared(
+        "an unknown option of another verb",
+        |lab| lab.leasectl(["man", "--all"]),
+        125,
+        "there is no option --all; see leasectl man --help",
     ),
     options(
         "a value that was an empty variable",
