@@ -83,6 +83,10 @@ pub struct RunArgs {
     #[arg(allow_hyphen_values = true)]
     pub wait: Option<Wait>,
 
+    /// What flock(1) calls trying once, which is what is done without --wait. Its users type it.
+    #[arg(short, long, alias = "nb", hide = true, conflicts_with = "wait")]
+    pub nonblock: bool,
+
     /// Exit code when refused [default: 120]
     ///
     /// Refused means held by another, or in its minimum hold, also when --wait ran out. With 0 that
@@ -94,7 +98,9 @@ pub struct RunArgs {
         value_parser = values::exit_code,
         default_value = "120",
         hide_default_value = true,
-        allow_hyphen_values = true
+        allow_hyphen_values = true,
+        // What flock(1) calls it.
+        alias = "conflict-exit-code"
     )]
     pub held_exit_code: u8,
 
