@@ -4,21 +4,30 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 
-use super::values;
+use super::completions::CompletionsArgs;
+use super::man_page::ManArgs;
+use super::{guide, values};
 use crate::process::SignalName;
 use crate::supervisor::Wait;
 
-/// Run a command only while this machine holds a named lease.
+/// Run a command only while this machine holds a named lease
 ///
-/// The whole command is stopped before the lease can belong to anyone else.
+/// A lease is a name that one holder has at a time. leasectl takes it, runs the command, and gives
+/// it back once every process of the command is gone.
+///
+/// When the lease is lost, or leasectl is killed, the whole command is stopped before the lease can
+/// belong to anyone else.
 #[derive(Debug, Parser)]
 #[command(
     name = "leasectl",
     version,
     max_term_width = 100,
-    disable_help_subcommand = true
+    disable_help_subcommand = true,
+    subcommand_help_heading = "Verbs",
+    subcommand_value_name = "VERB",
+    after_long_help = guide::LEASECTL
 )]
 #[command(arg_required_else_help = true)]
 pub struct Cli {
@@ -37,41 +46,30 @@ pub enum Verb {
     ///
     /// Durations have a unit: 500ms, 30s, 5m, 1h30m.
     Run(Box<RunArgs>),
+
+    /// Print a script that completes what is typed
+    ///
+    /// The script teaches a shell the verbs, options and values of leasectl, and after -- those of the
+    /// command. It goes to standard output.
+    Completions(CompletionsArgs),
+
+    /// Print a man page
+    ///
+    /// The page is in the form that man reads, and goes to standard output.
+    Man(ManArgs),
 }
-
-const RUN_HINT: &str = "\
-Durations are written 30s, 5m, 1h30m. Exit codes, examples and more: --help";
-
-const RUN_EXAMPLES: &str = "\
-Examples:
-  leasectl run --lease nightly -- ./job.sh
-  leasectl run --lease nightly --held-exit-code 0 --min-hold 10m -- ./job.sh      (from cron)
-  leasectl run --lease deploy --wait 5m -- ./deploy.sh
-
-Exit codes:
-  the command's own; killed by signal n: leasectl dies of n too
-  120  refused: held or in its minimum hold; nothing was run (--held-exit-code changes it)
-  121  lease lost or not renewed in time, or the guardian died; the command was stopped
-  122  the command's processes could not be shown dead; the lease is left to run out
-  123  store unreachable; nothing was run
-  124  --run-timeout reached; the command was stopped
-  125  usage, configuration, permission, a failed --on-acquired, or an internal error before the
-       command started
-  126  command not executable
-  127  command not found
-
-The command finds LEASECTL_LEASE, LEASECTL_TOKEN, LEASECTL_HOLDER and LEASECTL_STORE_LABEL in its
-environment. LEASECTL_TOKEN rises with every holder: have what you write to refuse a lower one.";
 
 /// `leasectl run`. The first paragraph of each doc is for `-h`, and has to fit beside the option in
 /// 80 columns; the others are for `--help`.
 #[derive(Args, Debug)]
-#[command(after_long_help = RUN_EXAMPLES, after_help = RUN_HINT)]
+#[command(after_long_help = guide::RUN, after_help = guide::RUN_HINT)]
+#[command(override_usage = "leasectl run --lease NAME [OPTIONS] -- COMMAND [ARG]...")]
 pub struct RunArgs {
     /// The command and its arguments, after --
     ///
     /// It is started directly, not through a shell.
     #[arg(last = true, required = true, value_name = "COMMAND")]
+    #[arg(value_hint = ValueHint::CommandWithArguments)]
     pub command: Vec<OsString>,
 
     /// The lease, by any name you choose
@@ -85,6 +83,10 @@ pub struct RunArgs {
     #[arg(allow_hyphen_values = true)]
     pub wait: Option<Wait>,
 
+    /// What flock(1) calls trying once, which is what is done without --wait. Its users type it.
+    #[arg(short, long, alias = "nb", hide = true, conflicts_with = "wait")]
+    pub nonblock: bool,
+
     /// Exit code when refused [default: 120]
     ///
     /// Refused means held by another, or in its minimum hold, also when --wait ran out. With 0 that
@@ -96,7 +98,9 @@ pub struct RunArgs {
         value_parser = values::exit_code,
         default_value = "120",
         hide_default_value = true,
-        allow_hyphen_values = true
+        allow_hyphen_values = true,
+        // What flock(1) calls it.
+        alias = "conflict-exit-code"
     )]
     pub held_exit_code: u8,
 
@@ -162,7 +166,7 @@ pub struct StoreArgs {
     ///
     /// One line; a password is allowed. A regular file, not a symlink, of root or yourself, with mode
     /// 0600.
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, value_name = "PATH", value_hint = ValueHint::FilePath)]
     pub store_file: Option<PathBuf>,
 }
 
@@ -283,6 +287,7 @@ pub struct TellingArgs {
     /// than 10s, the command is not started: exit code 125. It finds the event as one line of JSON on
     /// its input.
     #[arg(long, value_name = "CMD", allow_hyphen_values = true)]
+    #[arg(value_hint = ValueHint::CommandString)]
     pub on_acquired: Option<OsString>,
 
     /// Run when a renewal is unanswered
@@ -290,18 +295,21 @@ pub struct TellingArgs {
     /// The lease is still held, for $LEASECTL_REMAINING_S seconds. Like the next two it is run by
     /// /bin/sh beside everything else, for 10s at most, and its failure is a warning.
     #[arg(long, value_name = "CMD", allow_hyphen_values = true)]
+    #[arg(value_hint = ValueHint::CommandString)]
     pub on_doubt: Option<OsString>,
 
     /// Run when the lease was lost
     ///
     /// After the command is dead, and without the lease.
     #[arg(long, value_name = "CMD", allow_hyphen_values = true)]
+    #[arg(value_hint = ValueHint::CommandString)]
     pub on_lost: Option<OsString>,
 
     /// Run when it was given back
     ///
     /// Without the lease.
     #[arg(long, value_name = "CMD", allow_hyphen_values = true)]
+    #[arg(value_hint = ValueHint::CommandString)]
     pub on_released: Option<OsString>,
 
     /// Events as lines of JSON
@@ -309,6 +317,7 @@ pub struct TellingArgs {
     /// Appended to FILE, or written to the open descriptor N (fd:3). Nothing waits for whoever reads
     /// them: a line that cannot be written at once is dropped, which shows as a gap in `seq`.
     #[arg(long, value_name = "FILE|fd:N", value_parser = values::events)]
+    #[arg(value_hint = ValueHint::FilePath)]
     pub events: Option<EventsArg>,
 
     /// Of messages: text (default), json

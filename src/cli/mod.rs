@@ -2,9 +2,14 @@
 
 mod args;
 mod choice;
+mod completions;
+mod correction;
 mod ending;
 pub mod exit;
+mod guide;
 mod held;
+mod man_page;
+mod output;
 mod plan;
 mod report;
 mod run;

@@ -7,23 +7,41 @@ use clap::Parser;
 use super::args::{Cli, Verb};
 use super::exit::{self, Exit};
 use super::voice::Voice;
-use super::{run, usage};
+use super::{completions, man_page, os_error, output, run, usage};
 use crate::commands::events::LogLevel;
 
 /// Does what the arguments say.
 #[must_use]
 pub fn main(arguments: impl Iterator<Item = OsString>) -> Exit {
     let words: Vec<OsString> = arguments.collect();
-    match Cli::try_parse_from(&words) {
-        Ok(Cli {
-            verb: Verb::Run(typed),
-        }) => run::run(&typed),
-        Err(error) => match usage::answer(&error, &words) {
-            Ok(code) => Exit::Code(code),
-            Err(why) => {
-                Voice::text(LogLevel::Error).last_word(LogLevel::Error, &why);
-                Exit::Code(exit::INVALID)
-            }
+    let text = match Cli::try_parse_from(&words) {
+        Ok(Cli { verb }) => match verb {
+            Verb::Run(typed) => return run::run(&typed),
+            Verb::Completions(typed) => Ok(completions::script(typed.shell)),
+            Verb::Man(typed) => man(typed.verb.as_deref()),
         },
+        Err(error) => usage::answer(&error, &words),
+    };
+    match text.and_then(|text| output::print(&text)) {
+        Ok(()) => Exit::Code(0),
+        Err(why) => {
+            Voice::text(LogLevel::Error).last_word(LogLevel::Error, &why);
+            Exit::Code(exit::INVALID)
+        }
+    }
+}
+
+fn man(verb: Option<&str>) -> Result<String, String> {
+    match man_page::page(verb) {
+        Ok(Some(page)) => Ok(page),
+        Ok(None) => Err(format!(
+            "there is no verb {}; it is one of {}",
+            usage::shown(verb.unwrap_or_default()),
+            man_page::verbs()
+        )),
+        Err(error) => Err(format!(
+            "the page could not be made: {}; this is a fault of leasectl",
+            os_error(&error)
+        )),
     }
 }

@@ -10,6 +10,7 @@ mod files;
 mod names;
 mod processes;
 mod stores;
+mod usage;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -109,6 +110,7 @@ const fn prepared(
 pub(super) fn trials() -> Vec<Trial> {
     let tables = [
         names::ROWS,
+        usage::ROWS,
         arguments::ROWS,
         stores::ROWS,
         directories::ROWS,

@@ -1,10 +1,12 @@
 //! The command line as its users meet it: what may be typed, what is answered, which number comes out.
 
 mod canary;
+mod completions;
 mod environment;
 mod exit_codes;
 mod hostile;
 mod options;
+mod printing;
 
 use libtest_mimic::Trial;
 
@@ -13,10 +15,12 @@ use crate::support::lab::{Ended, Lab};
 pub(crate) fn trials() -> Vec<Trial> {
     [
         canary::trials(),
+        completions::trials(),
         environment::trials(),
         exit_codes::trials(),
         hostile::trials(),
         options::trials(),
+        printing::trials(),
     ]
     .into_iter()
     .flatten()
