@@ -77,6 +77,7 @@ mod tests {
             outcome,
             command: None,
             started,
+            ran_out_stopped: false,
             refused_by: None,
             error: None,
         };

@@ -26,6 +26,8 @@ pub struct Ended {
     /// Whether the guardian was told to start a command. One that dies right after has perhaps done
     /// so without a report, so that only without the order it is certain that nothing was run.
     pub started: bool,
+    /// Whether the lease ran out while leasectl was stopped along with the command (Ctrl-Z).
+    pub ran_out_stopped: bool,
     /// Who had the lease, when that was the reason.
     pub refused_by: Option<Observation>,
     /// The store's last error, when that was the reason.
@@ -78,7 +80,9 @@ pub(super) struct Driver<'a> {
     pub(super) ended_at: Option<Instant>,
     /// When the guardian has had its chance to empty the tree.
     pub(super) guardian_until: Instant,
+    /// We were stopped because the command was, and it has not gone on since.
     pub(super) paused: bool,
+    pub(super) ran_out_stopped: bool,
     /// The store said that the hold is over.
     pub(super) lost: bool,
     pub(super) finished: Option<Outcome>,
@@ -107,6 +111,7 @@ pub fn run(plan: &RunPlan, listener: &mut dyn Listener) -> Result<Ended, Unguard
             supervisor,
             front,
             start_ordered,
+            ran_out_stopped,
             refused_by,
             last_error,
             ..
@@ -121,6 +126,7 @@ pub fn run(plan: &RunPlan, listener: &mut dyn Listener) -> Result<Ended, Unguard
             outcome,
             command: supervisor.command_end(),
             started: start_ordered,
+            ran_out_stopped,
             refused_by,
             error: last_error,
         })
@@ -167,6 +173,7 @@ impl<'a> Driver<'a> {
             ended_at: None,
             guardian_until: Instant::NEVER,
             paused: false,
+            ran_out_stopped: false,
             lost: false,
             finished: None,
         })
@@ -275,8 +282,8 @@ impl<'a> Driver<'a> {
     /// goes on; the guardian, which nothing stops, kills when it has run out.
     fn pause(&mut self) {
         // It may have been continued since, and then nobody would continue us.
-        self.paused = self.front.is_still_stopped();
-        if !self.paused || !has_terminal() {
+        self.paused = false;
+        if !self.front.is_still_stopped() || !has_terminal() {
             return;
         }
         if !somebody_can_continue_us() {
@@ -285,7 +292,8 @@ impl<'a> Driver<'a> {
         }
         let kill_in = self.until_stop();
         self.listener.hear(&News::Paused { kill_in });
-        stop_ourselves();
+        self.paused = true;
+        self.front.pause();
     }
 
     /// Job control is done here; everything else is the supervisor's.
@@ -298,9 +306,7 @@ impl<'a> Driver<'a> {
             }),
             Some(JobControl::Continue) => {
                 self.listener.hear(&News::Redraw);
-                if self.paused {
-                    self.front.forward(heard.number);
-                }
+                self.front.resume();
                 None
             }
             Some(JobControl::Stop) if !runs => {
