@@ -24,6 +24,12 @@ pub(super) fn last_word(ended: &Ended, typed: &RunArgs) -> Option<String> {
     Some(match ended.outcome {
         Outcome::Completed(_) | Outcome::Interrupted(_) => return None,
         Outcome::Refused(why) => return refused(ended, why, &lease, typed),
+        Outcome::Lost {
+            why: LossReason::NotRenewed,
+        } if ended.ran_out_stopped => format!(
+            "{lease} ran out while leasectl was stopped (Ctrl-Z), for it could not be renewed meanwhile; \
+             the command was killed"
+        ),
         Outcome::Lost { why } => lost(why, ended.started, &lease, &error()),
         Outcome::TimedOut => format!(
             "the command ran longer than --run-timeout{}; it was stopped",

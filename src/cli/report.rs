@@ -174,6 +174,8 @@ impl Printer {
     fn stopping(&self, why: StopWhy, kill_in: Duration) -> Option<String> {
         let why = match why {
             StopWhy::Lost(why) => format!("{} was lost: it {}", self.lease, lost(why)),
+            // We were stopped ourselves meanwhile: the last word tells all of it.
+            StopWhy::NotRenewed if kill_in.is_zero() => return None,
             StopWhy::NotRenewed => format!("{} could not be renewed in time", self.lease),
             StopWhy::RunTimeout => "--run-timeout was reached".to_owned(),
             StopWhy::Operator => "an operator asked for the lease".to_owned(),

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use super::message::Part;
-use super::sys::Pid;
+use super::sys::{Change, Pid};
 use super::tree::Pass;
 use crate::clock::Instant;
 
@@ -75,6 +75,10 @@ pub(super) struct Execution {
     /// Which part of the tree is run, or was run last.
     part: Part,
     over: bool,
+    /// The command's main process is stopped.
+    paused: bool,
+    /// The lease ran out under the command: it was not the front that had it stopped.
+    ran_out: bool,
     look_again: Instant,
 }
 
@@ -88,6 +92,8 @@ impl Execution {
             front_gone: false,
             part: Part::Command,
             over: false,
+            paused: false,
+            ran_out: false,
             look_again: Instant::NEVER,
         }
     }
@@ -138,6 +144,21 @@ impl Execution {
         matches!(self.stage, Stage::Killing { .. })
     }
 
+    /// The main process stopped, went on, or ended.
+    pub(super) const fn changed(&mut self, change: Change) {
+        self.paused = matches!(change, Change::Stopped(_));
+    }
+
+    /// Whether the main process is stopped, as far as it was reaped.
+    pub(super) const fn is_paused(&self) -> bool {
+        self.paused
+    }
+
+    /// Whether the lease ran out: what is stopped then and killed, the front did not order.
+    pub(super) const fn ran_out(&self) -> bool {
+        self.ran_out
+    }
+
     /// The main process of the part has ended. Only a hook that ends well is followed by anything: a
     /// guardian that has been told of its failure starts no command, whatever it is told afterwards.
     pub(super) fn main_ended(&mut self, well: bool) {
@@ -164,6 +185,8 @@ impl Execution {
         self.command = Command::None;
         self.stage = Stage::Running;
         self.armed = None;
+        self.paused = false;
+        self.ran_out = false;
         self.look_again = Instant::NEVER;
     }
 
@@ -256,6 +279,7 @@ impl Execution {
             return Ending::NotYet;
         }
         if now >= self.kill_at() {
+            self.ran_out |= self.armed.is_some_and(|(_, kill)| now >= kill);
             self.kill(now);
             let Stage::Killing { began, storm, .. } = self.stage else {
                 return Ending::NotYet;
@@ -267,6 +291,7 @@ impl Execution {
         if let (Stage::Running, Some((stop, _))) = (self.stage, self.armed)
             && now >= stop
         {
+            self.ran_out = true;
             self.stop(now, self.expiry_grace);
             return Ending::StopDue;
         }

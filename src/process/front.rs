@@ -21,6 +21,7 @@ use super::message::{Order, Part, Report};
 use super::signals::SignalStream;
 use super::sweep;
 use super::sys::{self, Change, Pid, Reaped};
+use super::terminal::Terminal;
 use super::tree::Tree;
 use crate::clock::{BootClock, Clock, Instant};
 
@@ -52,6 +53,7 @@ pub struct Front {
     pub(super) command: Option<Pid>,
     pub(super) heartbeat: Heartbeat,
     pub(super) news: VecDeque<FrontEvent>,
+    pub(super) terminal: Option<Terminal>,
     /// Whether there may be more to reap, of which no signal tells any more.
     unreaped: bool,
 }
@@ -75,6 +77,7 @@ impl Front {
             command: None,
             heartbeat: Heartbeat::default(),
             news: VecDeque::new(),
+            terminal: Terminal::open(),
             unreaped: false,
         })
     }
@@ -97,6 +100,7 @@ impl Front {
     pub async fn next(&mut self) -> io::Result<FrontEvent> {
         loop {
             if let Some(event) = self.news.pop_front() {
+                self.tend_terminal(&event);
                 return Ok(event);
             }
             let kill_at = self.next_pass();
@@ -174,7 +178,7 @@ impl Front {
     }
 
     /// Whether a process descends from the guardian: its signals reached the command already.
-    fn is_of_the_tree(&mut self, sender: Pid) -> bool {
+    pub(super) fn is_of_the_tree(&self, sender: Pid) -> bool {
         match self.keeper {
             Keeper::Guardian(guardian) => sender != guardian && self.tree.contains(sender),
             Keeper::Ourselves(_) => self.tree.contains(sender),

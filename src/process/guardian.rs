@@ -201,6 +201,24 @@ impl Guardian {
             Order::Kill => self.execution.kill(BootClock.now()),
             Order::LetGo => self.execution.let_go(),
             Order::Ping => self.tell(Report::Pong),
+            // Ours to do, and not the front's: the command may be continued at any moment. Had the front
+            // stopped itself, our SIGCONT for it could have come just before, and nobody would send
+            // another; here the stop goes out first, and the SIGCONT when the command is reaped.
+            Order::Pause => {
+                if self.execution.is_paused() {
+                    sys::pidfd_send(self.front.as_fd(), libc::SIGSTOP).ok();
+                }
+            }
+            Order::Resume => self.resume(),
+        }
+    }
+
+    /// Whoever continued the job has mostly continued the command too: what was reaped says so, and the
+    /// command does not get the signal twice.
+    fn resume(&mut self) {
+        self.reap();
+        if let (Some(command), true) = (self.execution.command(), self.execution.is_paused()) {
+            sys::send(command, libc::SIGCONT).ok();
         }
     }
 
@@ -230,12 +248,15 @@ impl Guardian {
 
     fn command_changed(&mut self, change: Change) {
         let ended = matches!(change, Change::Exited(_) | Change::Killed(_));
+        let over = ended && self.execution.is_paused();
+        self.execution.changed(change);
         if ended {
             self.execution.main_ended(change == Change::Exited(0));
         }
-        if change == Change::Continued {
-            // The front stopped itself because the command was stopped. Whoever continued the command
-            // alone (kill, a debugger) does not know of it, and without it nothing is renewed.
+        if (over || change == Change::Continued) && !self.execution.ran_out() {
+            // The front was stopped because the command was. Whoever continued or killed the command
+            // alone (kill, a debugger) does not know of it, and without it nothing is renewed, or given
+            // back. A lease that ran out is told when somebody calls the job to the foreground.
             sys::pidfd_send(self.front.as_fd(), libc::SIGCONT).ok();
         }
         if (ended || !self.execution.is_killing()) && !self.execution.was_stillborn() {

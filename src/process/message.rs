@@ -31,6 +31,10 @@ pub(super) enum Order {
     Kill,
     /// What is left goes on unguarded.
     LetGo,
+    /// Stop us, unless the command has gone on since it was reported stopped.
+    Pause,
+    /// Continue the command if it is stopped still.
+    Resume,
     /// Say that you are alive.
     Ping,
 }
@@ -94,6 +98,8 @@ impl Order {
             Self::Kill => pack(5, 0, 0),
             Self::LetGo => pack(6, 0, 0),
             Self::Ping => pack(7, 0, 0),
+            Self::Pause => pack(8, 0, 0),
+            Self::Resume => pack(9, 0, 0),
         }
     }
 
@@ -119,6 +125,8 @@ impl Order {
             5 => Self::Kill,
             6 => Self::LetGo,
             7 => Self::Ping,
+            8 => Self::Pause,
+            9 => Self::Resume,
             _ => return None,
         })
     }
@@ -185,6 +193,8 @@ mod tests {
             Order::Kill,
             Order::LetGo,
             Order::Ping,
+            Order::Pause,
+            Order::Resume,
         ] {
             assert_eq!(Order::unpack(&order.pack()), Some(order));
         }

@@ -28,6 +28,7 @@ mod signals;
 mod survivor;
 mod sweep;
 mod sys;
+mod terminal;
 mod tree;
 
 pub use alarm::Alarm;

@@ -53,6 +53,7 @@ impl Front {
 
     /// Starts the command with this fencing token.
     pub fn go(&mut self, token: u64) {
+        self.note_terminal();
         self.heartbeat.start();
         let part = Part::Command;
         self.order(Order::Go { token, part });
@@ -73,11 +74,13 @@ impl Front {
 
     /// Sends the stop signal to the whole tree; SIGKILL follows after `grace`.
     pub fn stop(&mut self, grace: Duration) {
+        self.command_killed();
         self.order(Order::Stop { grace });
     }
 
     /// SIGKILL to the whole tree, again and again until it is gone.
     pub fn kill(&mut self) {
+        self.command_killed();
         match &mut self.keeper {
             Keeper::Guardian(_) => self.order(Order::Kill),
             Keeper::Ourselves(execution) => {
@@ -124,7 +127,9 @@ impl Front {
     }
 
     /// Ends the conversation and leaves the tree to the guardian, which kills until nothing is left.
-    pub fn leave_to_guardian(self) {}
+    pub fn leave_to_guardian(mut self) {
+        self.leave_terminal();
+    }
 
     /// Ends the guard: the guardian sees the end of the conversation and, with nothing left to guard,
     /// goes. What it does not do within a second is done by SIGKILL.

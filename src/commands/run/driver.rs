@@ -51,7 +51,9 @@ pub(super) struct Driver<'a> {
     pub(super) ended_at: Option<Instant>,
     /// When the guardian has had its chance to empty the tree.
     pub(super) guardian_until: Instant,
+    /// We were stopped because the command was, and it has not gone on since.
     pub(super) paused: bool,
+    pub(super) ran_out_stopped: bool,
     /// The store said that the hold is over.
     pub(super) lost: bool,
     /// How it ends, once that is known; others may still have to be told.
@@ -124,6 +126,7 @@ impl<'a> Driver<'a> {
             ended_at: None,
             guardian_until: Instant::NEVER,
             paused: false,
+            ran_out_stopped: false,
             lost: false,
             outcome: None,
             finished: None,
@@ -142,6 +145,7 @@ impl<'a> Driver<'a> {
             outcome,
             command: self.supervisor.command_end(),
             started: self.start_ordered,
+            ran_out_stopped: self.ran_out_stopped,
             ran: self.started_at.map(|at| self.clock.now().since(at)),
             told_to_end: self.told_to_end,
             refused_by: self.refused_by,
@@ -270,6 +274,8 @@ impl<'a> Driver<'a> {
                 self.paused = false;
                 return None;
             }
+            // A hook that stops (it reads the terminal in the background) is no job of the shell's.
+            Change::Stopped(_) if self.preparing.is_some() => return None,
             Change::Stopped(_) => {
                 self.pause();
                 return None;
@@ -289,8 +295,8 @@ impl<'a> Driver<'a> {
     /// goes on; the guardian, which nothing stops, kills when it has run out.
     fn pause(&mut self) {
         // It may have been continued since, and then nobody would continue us.
-        self.paused = self.front.is_still_stopped();
-        if !self.paused || !has_terminal() {
+        self.paused = false;
+        if !self.front.is_still_stopped() || !has_terminal() {
             return;
         }
         if !somebody_can_continue_us() {
@@ -299,7 +305,8 @@ impl<'a> Driver<'a> {
         }
         let kill_in = self.until_stop();
         self.audience.hear(&News::Paused { kill_in });
-        stop_ourselves();
+        self.paused = true;
+        self.front.pause();
     }
 
     /// Job control is done here; everything else is the supervisor's.
@@ -309,9 +316,7 @@ impl<'a> Driver<'a> {
             None => Some(self.hear_request(&heard)),
             Some(JobControl::Continue) => {
                 self.audience.hear(&News::Redraw);
-                if self.paused {
-                    self.front.forward(heard.number);
-                }
+                self.front.resume();
                 None
             }
             Some(JobControl::Stop) if !runs => {

@@ -16,6 +16,8 @@ pub struct Ended {
     /// Whether the guardian was told to start a command. One that dies right after has perhaps done
     /// so without a report, so that only without the order it is certain that nothing was run.
     pub started: bool,
+    /// Whether the lease ran out while leasectl was stopped along with the command (Ctrl-Z).
+    pub ran_out_stopped: bool,
     /// How long ago the command was started, when it was.
     pub ran: Option<Duration>,
     /// TERM, INT or QUIT was sent to leasectl: no further run follows.

@@ -113,16 +113,17 @@ impl Driver<'_> {
     }
 
     fn stop(&mut self, why: StopWhy, grace: std::time::Duration) {
-        let now = self.clock.now();
-        let left = self
-            .supervisor
-            .tenure()
-            .map_or(grace, |tenure| tenure.kill().since(now));
-        self.audience.hear(&News::Stopping {
-            why,
-            kill_in: grace.min(left),
-        });
+        let kill_in = self.kill_in(grace);
+        self.ran_out_stopped |= self.paused && why == StopWhy::NotRenewed;
+        self.audience.hear(&News::Stopping { why, kill_in });
         self.front.stop(grace);
+    }
+
+    /// So long until SIGKILL when the stop signal is sent now; zero when we come too late to tell.
+    fn kill_in(&self, grace: std::time::Duration) -> std::time::Duration {
+        let now = self.clock.now();
+        let tenure = self.supervisor.tenure();
+        grace.min(tenure.map_or(grace, |tenure| tenure.kill().since(now)))
     }
 
     fn kill(&mut self) {
@@ -178,10 +179,10 @@ impl Driver<'_> {
                 last_renewed_at,
             },
             Note::StoppedByGuardian => {
-                let kill_in = self.plan.settings.timing.expiry_grace();
+                self.ran_out_stopped |= self.paused;
                 News::Stopping {
                     why: StopWhy::NotRenewed,
-                    kill_in,
+                    kill_in: self.kill_in(self.plan.settings.timing.expiry_grace()),
                 }
             }
             Note::SecondSignalGivesUp => News::SecondSignalGivesUp,

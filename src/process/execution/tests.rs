@@ -170,3 +170,22 @@ fn a_known_loss_kills_at_once() {
         "what does not die is tried at a growing distance"
     );
 }
+
+#[test]
+fn who_had_the_front_stopped_is_known() {
+    let mut execution = running(10, 20);
+    assert!(!execution.is_paused());
+    execution.changed(Change::Stopped(20));
+    assert!(execution.is_paused() && !execution.ran_out());
+    execution.changed(Change::Continued);
+    assert!(!execution.is_paused());
+    // An order of the front's is no lease that ran out, and neither is the grace after it.
+    let mut ordered = execution;
+    ordered.stop(at(1), Duration::ZERO);
+    assert!(matches!(ordered.due(at(1)), Ending::Kill { .. }));
+    assert!(!ordered.ran_out());
+    assert_eq!(execution.due(at(10)), Ending::StopDue);
+    assert!(execution.ran_out());
+    execution.emptied();
+    assert!(!execution.ran_out());
+}

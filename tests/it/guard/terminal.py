@@ -211,7 +211,7 @@ def a_stopped_command_is_killed_at_the_deadline(_puppet):
     assert took < 1.8, took
     assert os.path.exists(f"/proc/{guardian}")
     terminal.type("fg\r")
-    terminal.expect("could not be renewed in time")
+    terminal.expect("ran out while leasectl was stopped")
     terminal.expect("prompt> ")
     terminal.type("echo code $?\r")
     terminal.expect(r"code 121\b")
