@@ -14,9 +14,11 @@ mod plan;
 mod report;
 mod run;
 mod start;
+mod terminal;
 mod usage;
 mod values;
 mod voice;
+mod waiting;
 mod words;
 
 pub use args::Cli;

@@ -3,12 +3,14 @@
 use std::time::Duration;
 
 use super::voice::Voice;
-use super::{named, os_error, printable};
+use super::waiting::Display;
+use super::{named, os_error, printable, terminal};
+use crate::clock::{BootClock, Clock, Instant};
 use crate::commands::events::LogLevel;
 use crate::commands::run::{HookFate, HookName, Listener, News};
 use crate::lease::{FencingToken, LostWhy, Observation, RefusedWhy, StoreError};
 use crate::process::{Containment, Survivor, name_of};
-use crate::supervisor::{CommandEnd, StopWhy};
+use crate::supervisor::{CommandEnd, StopWhy, Wait};
 
 /// Says what a run has to tell.
 #[derive(Debug)]
@@ -20,6 +22,8 @@ pub(super) struct Printer {
     waiting: LogLevel,
     /// The holder that was last said to be waited for: said again only when it changes.
     waited_for: Option<Awaited>,
+    /// Where waiting is shown on a terminal, in place of being said.
+    display: Option<Display>,
 }
 
 /// What is waited for: the end of this hold, or of a minimum hold.
@@ -33,7 +37,16 @@ impl Printer {
             stop_signal,
             waiting: LogLevel::Info,
             waited_for: None,
+            display: None,
         }
+    }
+
+    /// Shows waiting as one line that is kept up to date, where there is a terminal for it. `limit`: how
+    /// long is waited.
+    pub(super) fn show_waiting(&mut self, limit: Wait) {
+        let lease = &self.lease;
+        let can = self.voice.can_draw();
+        self.display = can.then(|| Display::new(lease, limit, BootClock.now()));
     }
 
     /// To be refused is no news, and so neither is to wait: cron would mail it.
@@ -44,8 +57,15 @@ impl Printer {
 
 impl Listener for Printer {
     fn hear(&mut self, news: &News<'_>) {
-        if let News::Acquired { token, .. } = news {
-            self.voice.under(*token);
+        match news {
+            News::Acquired { token, .. } => {
+                self.voice.under(*token);
+                self.wait_is_over();
+            }
+            News::Refused { .. } => self.wait_is_over(),
+            News::Suspended => self.voice.erase(),
+            News::Redraw => drop(self.draw(true)),
+            _ => {}
         }
         let told = match news {
             News::Waiting { why, by } => self.waiting(*why, by),
@@ -55,7 +75,25 @@ impl Listener for Printer {
         };
         if let Some((level, text)) = told {
             self.voice.say(level, &text);
+            // It took the place of what was drawn.
+            self.draw(false);
         }
+    }
+
+    fn wake_at(&self) -> Instant {
+        let display = self.display.as_ref();
+        display.map_or(Instant::NEVER, Display::wake_at)
+    }
+
+    fn on_time(&mut self, now: Instant) {
+        if let Some(display) = &mut self.display {
+            display.on_time(now);
+            self.draw(false);
+        }
+    }
+
+    fn follows_the_holder(&self) -> bool {
+        self.voice.says(self.waiting)
     }
 }
 
@@ -64,6 +102,14 @@ type Told = Option<(LogLevel, String)>;
 
 impl Printer {
     fn waiting(&mut self, why: RefusedWhy, by: &Observation) -> Told {
+        if let Some(display) = &mut self.display
+            && self.voice.says(self.waiting)
+        {
+            display.shows(why, by, BootClock.now());
+        }
+        if self.draw(false) {
+            return None;
+        }
         let awaited = (why, by.record.as_ref().map(|record| record.token));
         if self.waited_for == Some(awaited) {
             return None;
@@ -71,6 +117,30 @@ impl Printer {
         self.waited_for = Some(awaited);
         let how = super::held::describe(why, Some(by));
         Some((self.waiting, format!("{} is {how}; waiting", self.lease)))
+    }
+
+    /// Draws what is shown of the wait. False when nothing is, or not here and now: we may be in the
+    /// background, where the line that the cursor is on is somebody else's.
+    fn draw(&mut self, afresh: bool) -> bool {
+        let display = self.display.as_ref().filter(|display| display.is_on());
+        let Some(display) = display else {
+            return false;
+        };
+        let Some(columns) = terminal::columns() else {
+            self.voice.leave_the_drawing();
+            return false;
+        };
+        let text = display.text(columns, BootClock.now());
+        self.voice.draw(&text, afresh);
+        true
+    }
+
+    fn wait_is_over(&mut self) {
+        self.waited_for = None;
+        if let Some(display) = &mut self.display {
+            display.ends();
+        }
+        self.voice.erase();
     }
 
     fn of_the_lease(&self, news: &News<'_>) -> Told {

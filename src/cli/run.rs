@@ -31,6 +31,7 @@ pub(super) fn run(typed: &RunArgs) -> Exit {
             programs.in_store(label);
             voice.in_store(label);
             let mut printer = Printer::new(voice, &lease, stop_signal);
+            printer.show_waiting(planned.plan.settings.wait);
             carry_out(typed, &planned, &mut printer, &mut programs)
         }
         Err(why) => {

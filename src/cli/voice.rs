@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use super::terminal;
 use crate::commands::events::{Heading, LogLevel, Stream};
 use crate::lease::FencingToken;
 use crate::process::Outlet;
@@ -16,7 +17,12 @@ pub(super) struct Voice {
     /// Nothing that matters less is said.
     loudest: LogLevel,
     way: Way,
+    /// There is a drawing on the terminal's last line.
+    drawn: bool,
 }
+
+/// Goes to the start of the line and takes away what is there.
+const ERASE: &str = "\r\x1b[K";
 
 #[derive(Debug)]
 enum Way {
@@ -31,6 +37,7 @@ impl Voice {
         Self {
             loudest,
             way: Way::Text(None),
+            drawn: false,
         }
     }
 
@@ -40,6 +47,7 @@ impl Voice {
         Self {
             loudest,
             way: Way::Json(stream),
+            drawn: false,
         }
     }
 
@@ -52,11 +60,51 @@ impl Voice {
         match &mut self.way {
             Way::Text(outlet) => {
                 if let Some(outlet) = opened(outlet) {
-                    outlet.put(&for_people(text));
+                    let erase = if self.drawn { ERASE } else { "" };
+                    let said = outlet.put(&format!("{erase}{}", for_people(text)));
+                    self.drawn &= !said;
                 }
             }
             Way::Json(stream) => stream.log(level, text),
         }
+    }
+
+    /// Whether a line that matters so much is said.
+    pub(super) fn says(&self, level: LogLevel) -> bool {
+        level <= self.loudest
+    }
+
+    /// Whether there is a terminal to draw on. Programs that read events read no drawings.
+    pub(super) fn can_draw(&self) -> bool {
+        matches!(self.way, Way::Text(_)) && terminal::can_draw()
+    }
+
+    /// Draws a line in place of the one that was drawn before. The cursor waits at its start, so that
+    /// what a key leaves there (`^C`) is written over, and not behind it.
+    ///
+    /// `afresh`: what was drawn before may have been broken into several lines by a window that became
+    /// narrow; what is below goes, too.
+    pub(super) fn draw(&mut self, text: &str, afresh: bool) {
+        if let Way::Text(outlet) = &mut self.way
+            && let Some(outlet) = opened(outlet)
+        {
+            let before = if afresh { "\r\x1b[J" } else { "\r" };
+            self.drawn |= outlet.draw(&format!("{before}{text}\x1b[K\r"));
+        }
+    }
+
+    /// Takes the drawing away, so that the line is empty and the cursor at its start.
+    pub(super) fn erase(&mut self) {
+        if std::mem::take(&mut self.drawn)
+            && let Way::Text(Some(outlet)) = &mut self.way
+        {
+            outlet.draw(ERASE);
+        }
+    }
+
+    /// The line belongs to somebody else by now: what was drawn there is not to be touched.
+    pub(super) const fn leave_the_drawing(&mut self) {
+        self.drawn = false;
     }
 
     /// Says the last word, or one before anything has begun; for that it waits a little.
@@ -82,6 +130,12 @@ impl Voice {
         if let Way::Json(stream) = &mut self.way {
             stream.under(token);
         }
+    }
+}
+
+impl Drop for Voice {
+    fn drop(&mut self) {
+        self.erase();
     }
 }
 

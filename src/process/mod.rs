@@ -40,4 +40,4 @@ pub use signals::{
     Heard, InheritedSignals, JobControl, SignalName, die_of, name_of, stop_ourselves,
 };
 pub use survivor::Survivor;
-pub use sys::{Change, Pid, rename_if_absent};
+pub use sys::{Change, Pid, rename_if_absent, watch};

@@ -112,18 +112,27 @@ impl Outlet {
         } else {
             line
         };
-        let bytes = whole.as_bytes();
+        let wrote = self.write(whole.as_bytes());
+        if wrote > 0 {
+            self.torn = wrote < whole.len();
+        }
+        wrote == whole.len()
+    }
+
+    /// Writes what stays on a terminal's last line, to be written over. True when there is anything of
+    /// it now; what was not taken is lost.
+    pub fn draw(&mut self, text: &str) -> bool {
+        self.write(text.as_bytes()) > 0
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> usize {
         let wrote = match self.kind {
             Kind::AtOnce => self.descriptor.write(bytes),
             Kind::Socket => sys::send_bytes(self.descriptor.as_fd(), bytes),
             Kind::Asked if self.is_ready(Duration::ZERO) => self.descriptor.write(bytes),
-            Kind::Asked => return false,
+            Kind::Asked => return 0,
         };
-        let wrote = wrote.unwrap_or(0);
-        if wrote > 0 {
-            self.torn = wrote < bytes.len();
-        }
-        wrote == bytes.len()
+        wrote.unwrap_or(0)
     }
 
     /// Waits until a line would be taken, at most `patience`.

@@ -43,6 +43,12 @@ impl EventLog {
         self.stream.in_store(label);
     }
 
+    /// Whether somebody reads who has the lease while we wait.
+    #[must_use]
+    pub const fn follows_the_holder(&self) -> bool {
+        self.stream.outlet().is_some()
+    }
+
     /// Writes what the news mean to programs. `None`: nothing that they have not been told.
     pub fn hear(&mut self, news: &News<'_>) -> Option<String> {
         let body = self

@@ -56,6 +56,10 @@ impl<'a> Audience<'a> {
         }
     }
 
+    pub(super) fn follows_the_holder(&self) -> bool {
+        self.people.follows_the_holder() || self.programs.follows_the_holder()
+    }
+
     pub(super) fn wake_at(&self) -> Instant {
         self.people.wake_at()
     }

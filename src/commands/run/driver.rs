@@ -198,8 +198,9 @@ impl<'a> Driver<'a> {
     async fn hear_answer(&mut self, answer: Answer) -> io::Result<()> {
         self.hear_what_waits().await?;
         // Once it is over, what the answer may have granted went back with the withdrawal.
-        if self.finished.is_none() {
-            let event = self.understand(answer);
+        if self.finished.is_none()
+            && let Some(event) = self.understand(answer)
+        {
             self.tell(event).await;
         }
         Ok(())
@@ -320,6 +321,7 @@ impl<'a> Driver<'a> {
                 None
             }
             Some(JobControl::Stop) if !runs => {
+                self.audience.hear(&News::Suspended);
                 stop_ourselves();
                 None
             }

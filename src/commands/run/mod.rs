@@ -10,6 +10,7 @@ mod ended;
 mod environment;
 mod hooks;
 mod news;
+mod onlooker;
 mod perform;
 mod plan;
 mod requests;

@@ -24,13 +24,20 @@ pub trait Listener {
     /// manager is told that we are alive. Called by the loop that renews, so that it stops when the
     /// loop does.
     fn on_time(&mut self, _now: Instant) {}
+
+    /// Whether it makes use of being told who has the lease while we wait. When nobody does, nobody
+    /// looks.
+    fn follows_the_holder(&self) -> bool {
+        true
+    }
 }
 
 /// One piece of news.
 #[derive(Debug)]
 #[expect(missing_docs, reason = "the fields say what the variants' docs say")]
 pub enum News<'a> {
-    /// Somebody else has the lease, and we wait for it.
+    /// Somebody else has the lease, and we wait for it. Told again when another has it, and when the
+    /// store has told the end of the same hold anew.
     Waiting {
         why: RefusedWhy,
         by: &'a Observation,
@@ -45,6 +52,9 @@ pub enum News<'a> {
     /// The window has another size, or we go on after having been stopped (Ctrl-Z, `fg`): what was
     /// drawn on a terminal is no longer as it was.
     Redraw,
+    /// We stop ourselves now, because somebody asked for it while no command runs (Ctrl-Z): the terminal
+    /// is somebody else's until [`News::Redraw`].
+    Suspended,
     /// The lease is ours. `ttl` `None`: it ends with its process.
     Acquired {
         lease: &'a LeaseName,

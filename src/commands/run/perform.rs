@@ -82,6 +82,7 @@ impl Driver<'_> {
         let place = std::mem::take(&mut self.place);
         let keeper = self.keeper.clone();
         self.request = Some(requests::wait(keeper, self.claim.clone(), place, at_most));
+        self.look_on();
     }
 
     /// Frees what the store may believe we have. Its failure changes nothing: the store's own expiry

@@ -12,8 +12,11 @@ use tokio::io::unix::AsyncFd;
 use super::check;
 
 /// Tells the runtime to watch a descriptor for reading: a copy of its own, so that it stays open as
-/// long as it is watched, whatever happens to the original.
-pub(in crate::process) fn watch(fd: BorrowedFd<'_>) -> io::Result<AsyncFd<OwnedFd>> {
+/// long as it is watched, whatever happens to the original. Call inside the runtime.
+///
+/// # Errors
+/// The kernel's, when no descriptor can be had.
+pub fn watch(fd: BorrowedFd<'_>) -> io::Result<AsyncFd<OwnedFd>> {
     let copy = fd.try_clone_to_owned()?;
     // SAFETY: an `OwnedFd` is open, names the same open file as long as it lives, and always answers
     // with the same number; the `AsyncFd` owns it, so it is deregistered before it is closed.

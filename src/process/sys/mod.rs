@@ -14,10 +14,10 @@ pub use children::Change;
 pub(super) use children::{
     Fork, Reaped, exit_now, fork, fork_alone, fork_into, has_children, has_ended, reap,
 };
-pub use descriptors::rename_if_absent;
 pub(super) use descriptors::{
-    receive_datagram, send_bytes, send_datagram, take_descriptor, watch, write_all,
+    receive_datagram, send_bytes, send_datagram, take_descriptor, write_all,
 };
+pub use descriptors::{rename_if_absent, watch};
 use errno::check;
 pub(super) use processes::list_processes;
 pub(super) use program::{Image, c_text, overwrite_arguments};

@@ -7,6 +7,7 @@ mod exit_codes;
 mod hostile;
 mod options;
 mod printing;
+mod waiting;
 
 use libtest_mimic::Trial;
 
@@ -21,6 +22,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         hostile::trials(),
         options::trials(),
         printing::trials(),
+        waiting::trials(),
     ]
     .into_iter()
     .flatten()
