@@ -61,6 +61,11 @@ pub(super) fn last_word(text: &str) {
     line(text, PollTimeout::from(500_u16));
 }
 
+/// Prints a line while the command runs; for that it does not wait at all.
+pub(super) fn in_passing(text: &str) {
+    line(text, PollTimeout::ZERO);
+}
+
 /// One line, one write. A pipe that is full, or a terminal that was stopped, loses it.
 fn line(text: &str, patience: PollTimeout) {
     let mut all = format!("leasectl: {text}\n");
@@ -203,22 +208,27 @@ impl Printer {
     }
 
     fn stopping(&self, why: StopWhy, kill_in: Duration) -> Option<String> {
-        let why = match why {
-            StopWhy::Lost(why) => format!("{} was lost: it {}", self.lease, lost(why)),
-            StopWhy::NotRenewed => format!("{} could not be renewed in time", self.lease),
-            StopWhy::RunTimeout => "--run-timeout was reached".to_owned(),
-            StopWhy::Operator => "an operator asked for the lease".to_owned(),
-            StopWhy::ScheduledEvent => "this machine is about to go away".to_owned(),
-            // The line that names them has been printed.
-            StopWhy::Leftovers => return None,
-            StopWhy::Internal => "the guardian is gone".to_owned(),
-        };
+        // The line that names leftovers has been printed.
+        let why = stop_reason(why, &self.lease)?;
         Some(format!(
             "{why}: sending {} to the whole command, and SIGKILL in {}",
             self.stop_signal,
             span(kill_in)
         ))
     }
+}
+
+/// Why the command is being stopped; `None` for leftovers: it has ended, and they have names.
+pub(super) fn stop_reason(why: StopWhy, lease: &str) -> Option<String> {
+    Some(match why {
+        StopWhy::Lost(why) => format!("{lease} was lost: it {}", lost(why)),
+        StopWhy::NotRenewed => format!("{lease} could not be renewed in time"),
+        StopWhy::RunTimeout => "--run-timeout was reached".to_owned(),
+        StopWhy::Operator => "an operator asked for the lease".to_owned(),
+        StopWhy::ScheduledEvent => "this machine is about to go away".to_owned(),
+        StopWhy::Leftovers => return None,
+        StopWhy::Internal => "the guardian is gone".to_owned(),
+    })
 }
 
 fn renew_failed(error: &StoreError, remaining: Option<Duration>) -> String {
@@ -272,7 +282,7 @@ pub(super) fn lost(why: LostWhy) -> &'static str {
     }
 }
 
-fn because(error: Option<&StoreError>) -> String {
+pub(super) fn because(error: Option<&StoreError>) -> String {
     error.map_or_else(
         || "the store gave no answer".to_owned(),
         |error| super::chain(error),

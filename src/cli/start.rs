@@ -5,9 +5,11 @@ use std::ffi::OsString;
 use clap::Parser;
 
 use super::args::{Cli, RunArgs, Verb};
+use super::audience::Audience;
 use super::exit::{self, Exit};
 use super::plan::{self, Planned};
 use super::report::{self, Level, Printer, span};
+use super::service::Service;
 use super::{ending, os_error, usage};
 use crate::commands::run::{self, RunPlan, Unguarded};
 use crate::lease::{COMFORTABLE_TTL, Expiry};
@@ -44,10 +46,13 @@ fn run(typed: &RunArgs) -> Exit {
     if typed.held_exit_code == 0 {
         printer.do_not_tell_of_waiting();
     }
-    match run::run(&plan, &mut printer) {
+    let mut service = Service::of_environment(&plan, level);
+    match run::run(&plan, &mut Audience(vec![&mut printer, &mut service])) {
         Ok(ended) => {
             let code = i32::from(typed.held_exit_code);
-            if let Some(text) = ending::last_word(&ended, typed) {
+            let word = ending::last_word(&ended, typed);
+            service.over(&ended, word.as_deref());
+            if let Some(text) = word {
                 report::last_word(&text);
             }
             Exit::of_run(&ended, code)

@@ -5,6 +5,7 @@ mod environment;
 mod exit_codes;
 mod hostile;
 mod options;
+mod service_manager;
 
 use libtest_mimic::Trial;
 
@@ -17,6 +18,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         exit_codes::trials(),
         hostile::trials(),
         options::trials(),
+        service_manager::trials(),
     ]
     .into_iter()
     .flatten()

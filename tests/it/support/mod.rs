@@ -6,6 +6,7 @@ pub(crate) mod trial;
 pub(crate) mod containment;
 
 pub(crate) mod lab;
+pub(crate) mod manager;
 pub(crate) mod needs;
 pub(crate) mod pattern;
 pub(crate) mod processes;
@@ -20,6 +21,7 @@ use libtest_mimic::Trial;
 pub(crate) fn trials() -> Vec<Trial> {
     [
         lab::trials(),
+        manager::trials(),
         needs::trials(),
         pattern::trials(),
         processes::trials(),
