@@ -13,6 +13,7 @@ pub(crate) mod processes;
 pub(crate) mod puppet;
 pub(crate) mod random;
 pub(crate) mod source;
+pub(crate) mod systemd;
 pub(crate) mod witness;
 
 use libtest_mimic::Trial;
