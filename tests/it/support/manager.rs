@@ -144,14 +144,16 @@ impl Manager {
             .count()
     }
 
-    /// The longest time between two signs of life.
+    /// The longest time without a sign of life, from the first one to the last message.
+    #[track_caller]
     pub(crate) fn longest_gap(&self) -> Duration {
-        let fed: Vec<Instant> = self
+        let fed = self
             .heard
             .iter()
-            .filter(|message| message.has("WATCHDOG=1"))
-            .map(|message| message.at)
-            .collect();
+            .filter(|message| message.has("WATCHDOG=1"));
+        let mut fed: Vec<Instant> = fed.map(|message| message.at).collect();
+        assert!(fed.len() >= 2, "never fed: {:?}", self.heard);
+        fed.extend(self.heard.last().map(|message| message.at));
         let gaps = fed.windows(2).map(|pair| pair[1] - pair[0]);
         gaps.max().unwrap_or_default()
     }
