@@ -242,21 +242,12 @@ impl Printer {
     }
 
     fn stopping(&self, why: StopWhy, kill_in: Duration) -> Option<String> {
-        let why = match why {
-            StopWhy::Lost(why) => format!("{} was lost: it {}", self.lease, lost(why)),
-            // We were stopped ourselves meanwhile: the last word tells all of it.
-            StopWhy::NotRenewed if kill_in.is_zero() => return None,
-            StopWhy::NotRenewed => format!("{} could not be renewed in time", self.lease),
-            StopWhy::RunTimeout => "--run-timeout was reached".to_owned(),
-            StopWhy::Operator => "an operator asked for the lease".to_owned(),
-            StopWhy::ScheduledEvent => "this machine is about to go away".to_owned(),
-            // The line that names them has been printed.
-            StopWhy::Leftovers => return None,
-            StopWhy::Internal => "the guardian is gone".to_owned(),
-            // The line about the hook follows.
-            StopWhy::Hook => return None,
-            StopWhy::Interrupted => "a signal came before the command was started".to_owned(),
-        };
+        // We were stopped ourselves meanwhile: the last word tells all of it.
+        if why == StopWhy::NotRenewed && kill_in.is_zero() {
+            return None;
+        }
+        // The line that names leftovers has been printed, and the one about a hook follows.
+        let why = stop_reason(why, &self.lease)?;
         Some(format!(
             "{why}: sending {} to the whole command, and SIGKILL in {}",
             self.stop_signal,
@@ -284,6 +275,21 @@ fn of_hook(hook: HookName, fate: &HookFate) -> Told {
         HookName::Doubt | HookName::Lost | HookName::Released => LogLevel::Warn,
     };
     Some((level, format!("the {} hook {how}", hook.word())))
+}
+
+/// Why the command is being stopped; `None` for leftovers, which have names, and for a hook, which has a
+/// line of its own.
+pub(super) fn stop_reason(why: StopWhy, lease: &str) -> Option<String> {
+    Some(match why {
+        StopWhy::Lost(why) => format!("{lease} was lost: it {}", lost(why)),
+        StopWhy::NotRenewed => format!("{lease} could not be renewed in time"),
+        StopWhy::RunTimeout => "--run-timeout was reached".to_owned(),
+        StopWhy::Operator => "an operator asked for the lease".to_owned(),
+        StopWhy::ScheduledEvent => "this machine is about to go away".to_owned(),
+        StopWhy::Leftovers | StopWhy::Hook => return None,
+        StopWhy::Internal => "the guardian is gone".to_owned(),
+        StopWhy::Interrupted => "a signal came before the command was started".to_owned(),
+    })
 }
 
 fn renew_failed(error: &StoreError, remaining: Option<Duration>) -> String {
@@ -337,7 +343,7 @@ pub(super) fn lost(why: LostWhy) -> &'static str {
     }
 }
 
-fn because(error: Option<&StoreError>) -> String {
+pub(super) fn because(error: Option<&StoreError>) -> String {
     error.map_or_else(
         || "the store gave no answer".to_owned(),
         |error| super::chain(error),

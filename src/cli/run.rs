@@ -2,8 +2,10 @@
 
 use super::args::{EventsArg, LogFormatArg, RunArgs};
 use super::exit::{self, Exit};
+use super::listeners::Listeners;
 use super::plan::{self, Planned, Refused};
 use super::report::{Printer, span};
+use super::service::Service;
 use super::voice::Voice;
 use super::{ending, os_error, quoted};
 use crate::commands::events::{EventLog, Heading, LogLevel, Stream};
@@ -32,7 +34,12 @@ pub(super) fn run(typed: &RunArgs) -> Exit {
             voice.in_store(label);
             let mut printer = Printer::new(voice, &lease, stop_signal);
             printer.show_waiting(planned.plan.settings.wait);
-            carry_out(typed, &planned, &mut printer, &mut programs)
+            if typed.held_exit_code == 0 {
+                printer.do_not_tell_of_waiting();
+            }
+            let service = Service::of_environment(&planned.plan);
+            let mut people = Listeners { printer, service };
+            carry_out(typed, &planned, &mut people, &mut programs)
         }
         Err(why) => {
             voice.last_word(LogLevel::Error, &why);
@@ -50,42 +57,44 @@ pub(super) fn run(typed: &RunArgs) -> Exit {
 fn carry_out(
     typed: &RunArgs,
     planned: &Planned,
-    printer: &mut Printer,
+    people: &mut Listeners,
     programs: &mut EventLog,
 ) -> (Exit, OutcomeWord, Option<Ended>) {
     let Planned { plan, choice } = planned;
-    announce(&mut printer.voice, plan, choice.is_default);
-    if typed.held_exit_code == 0 {
-        printer.do_not_tell_of_waiting();
-    }
-    match run::run(plan, printer, programs) {
+    people.pass_warnings_on();
+    announce(&mut people.printer.voice, plan, choice.is_default);
+    let (why, exit, outcome) = match run::run(plan, people, programs) {
         Ok(ended) => {
-            if let Some(text) = ending::last_word(&ended, typed) {
-                printer.voice.last_word(LogLevel::Error, &text);
+            let word = ending::last_word(&ended, typed);
+            people.service.over(&ended, word.as_deref());
+            if let Some(text) = word {
+                people.printer.voice.last_word(LogLevel::Error, &text);
             }
             let exit = Exit::of_run(&ended, i32::from(typed.held_exit_code));
-            (exit, ended.outcome.word(), Some(ended))
+            return (exit, ended.outcome.word(), Some(ended));
         }
         Err(Unguarded {
             error,
             started: false,
-        }) => {
-            let why = format!(
+        }) => (
+            format!(
                 "the command could not be guarded: {}; nothing was run",
                 os_error(&error)
-            );
-            printer.voice.last_word(LogLevel::Error, &why);
-            (Exit::Code(exit::INVALID), OutcomeWord::Invalid, None)
-        }
-        Err(Unguarded { error, .. }) => {
-            let why = format!(
+            ),
+            Exit::Code(exit::INVALID),
+            OutcomeWord::Invalid,
+        ),
+        Err(Unguarded { error, .. }) => (
+            format!(
                 "the command can no longer be guarded: {}; the guardian stops it",
                 os_error(&error)
-            );
-            printer.voice.last_word(LogLevel::Error, &why);
-            (Exit::Code(exit::LOST), OutcomeWord::Lost, None)
-        }
-    }
+            ),
+            Exit::Code(exit::LOST),
+            OutcomeWord::Lost,
+        ),
+    };
+    people.printer.voice.last_word(LogLevel::Error, &why);
+    (exit, outcome, None)
 }
 
 fn voice(typed: &RunArgs, heading: &Heading) -> Voice {

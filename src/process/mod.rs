@@ -24,6 +24,7 @@ mod message;
 mod orders;
 mod outbox;
 mod outlet;
+mod service_manager;
 mod signals;
 mod survivor;
 mod sweep;
@@ -36,6 +37,7 @@ pub use event::FrontEvent;
 pub use front::Front;
 pub use guard::{Containment, Guard, Guarded, HookImage, has_terminal, somebody_can_continue_us};
 pub use outlet::{LONGEST_LINE, Outlet};
+pub use service_manager::{NotTold, NotifySocket, ServiceManager, Told};
 pub use signals::{
     Heard, InheritedSignals, JobControl, SignalName, die_of, name_of, stop_ourselves,
 };

@@ -10,6 +10,7 @@ mod files;
 mod names;
 mod processes;
 mod stores;
+mod surroundings;
 mod usage;
 
 use std::collections::BTreeMap;
@@ -116,6 +117,7 @@ pub(super) fn trials() -> Vec<Trial> {
         directories::ROWS,
         files::ROWS,
         processes::ROWS,
+        surroundings::ROWS,
     ];
     let rows = tables.into_iter().flatten();
     let each = rows.map(|row| {

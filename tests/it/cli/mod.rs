@@ -7,6 +7,7 @@ mod exit_codes;
 mod hostile;
 mod options;
 mod printing;
+mod service_manager;
 mod waiting;
 
 use libtest_mimic::Trial;
@@ -23,6 +24,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         options::trials(),
         printing::trials(),
         waiting::trials(),
+        service_manager::trials(),
     ]
     .into_iter()
     .flatten()

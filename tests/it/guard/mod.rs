@@ -17,6 +17,7 @@ mod start;
 mod stopping;
 mod storms;
 mod strangers;
+mod systemd;
 mod terminal;
 
 use libtest_mimic::Trial;
@@ -35,6 +36,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         stopping::trials(),
         storms::trials(),
         strangers::trials(),
+        systemd::trials(),
         terminal::trials(),
     ]
     .into_iter()

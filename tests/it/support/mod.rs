@@ -7,12 +7,14 @@ pub(crate) mod containment;
 
 pub(crate) mod events;
 pub(crate) mod lab;
+pub(crate) mod manager;
 pub(crate) mod needs;
 pub(crate) mod pattern;
 pub(crate) mod processes;
 pub(crate) mod puppet;
 pub(crate) mod random;
 pub(crate) mod source;
+pub(crate) mod systemd;
 pub(crate) mod witness;
 
 use libtest_mimic::Trial;
@@ -22,6 +24,7 @@ pub(crate) fn trials() -> Vec<Trial> {
     [
         events::trials(),
         lab::trials(),
+        manager::trials(),
         needs::trials(),
         pattern::trials(),
         processes::trials(),
