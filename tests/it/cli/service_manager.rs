@@ -28,6 +28,7 @@ pub(super) fn trials() -> Vec<Trial> {
         a_service_manager_that_goes_is_one_warning,
         a_grace_is_not_cut_off,
         a_loss_is_told,
+        the_end_of_one_run_of_many_is_not_the_end,
         foreign_text_stays_one_short_line,
     ]);
     all
@@ -282,4 +283,23 @@ fn foreign_text_stays_one_short_line() {
     standby.send(Signal::SIGTERM);
     assert_eq!(standby.wait(PATIENCE).signal(), Some(15));
     manager.wait_for_status("ended by TERM while waiting for nightly; nothing was run");
+}
+
+/// STOPPING would have the service manager end what is about to run again.
+fn the_end_of_one_run_of_many_is_not_the_end() {
+    let lab = Lab::new();
+    let mut manager = Manager::at_a_path(&lab);
+    let options = ["-q", "--restart", "always", "--run-timeout", "100ms"];
+    let running = lab.spawn(manager.starts(&mut run(&lab, &options, "exec sleep 600")));
+    wait_until(PATIENCE, "it pauses for the second time", || {
+        manager.listen();
+        let all = manager.heard.iter().filter_map(|message| message.status());
+        all.filter(|text| text.starts_with("queueing")).count() == 2
+    });
+    assert_eq!(manager.count("STOPPING=1"), 0, "{:?}", manager.heard);
+    assert_eq!(manager.count("READY=1"), 1);
+    running.send(Signal::SIGTERM);
+    running.wait(PATIENCE);
+    manager.wait_for("STOPPING", |message| message.has("STOPPING=1"));
+    assert_eq!(manager.count("STOPPING=1"), 1);
 }
