@@ -328,6 +328,16 @@ pub struct TellingArgs {
     pub log_format: LogFormatArg,
 }
 
+impl TellingArgs {
+    /// Whether there are any hooks.
+    pub(super) const fn has_hooks(&self) -> bool {
+        self.on_acquired.is_some()
+            || self.on_doubt.is_some()
+            || self.on_lost.is_some()
+            || self.on_released.is_some()
+    }
+}
+
 /// `--events`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum EventsArg {

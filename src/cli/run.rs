@@ -25,7 +25,11 @@ pub(super) fn run(typed: &RunArgs) -> Exit {
         }
     };
     let stop_signal = typed.stop.stop_signal.to_string();
-    let mut programs = EventLog::new(Stream::new(heading, outlet), stop_signal.clone());
+    let mut programs = EventLog::new(
+        Stream::new(heading, outlet),
+        stop_signal.clone(),
+        typed.telling.has_hooks(),
+    );
     let lease = typed.lease.to_string_lossy();
     let (exit, outcome, ended) = match plan::run(typed) {
         Ok(planned) => {

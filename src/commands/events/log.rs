@@ -20,6 +20,8 @@ pub const NOT_RENEWED: &str = "not_renewed";
 pub struct EventLog {
     stream: Stream,
     stop_signal: String,
+    /// Hooks read the lines too.
+    for_hooks: bool,
     /// Whom the last `waiting` named.
     awaited: Option<(RefusedWhy, Option<FencingToken>)>,
     /// `stopping` was told of this tenure.
@@ -27,12 +29,14 @@ pub struct EventLog {
 }
 
 impl EventLog {
-    /// Writes to `stream`. `stop_signal`: what the command is asked to end with.
+    /// Writes to `stream`. `stop_signal`: what the command is asked to end with; `for_hooks`: whether
+    /// there are any.
     #[must_use]
-    pub const fn new(stream: Stream, stop_signal: String) -> Self {
+    pub const fn new(stream: Stream, stop_signal: String, for_hooks: bool) -> Self {
         Self {
             stream,
             stop_signal,
+            for_hooks,
             awaited: None,
             stopping: false,
         }
@@ -51,6 +55,9 @@ impl EventLog {
 
     /// Writes what the news mean to programs. `None`: nothing that they have not been told.
     pub fn hear(&mut self, news: &News<'_>) -> Option<String> {
+        if !self.for_hooks && self.stream.outlet().is_none() {
+            return None;
+        }
         let body = self
             .of_the_wait(news)
             .or_else(|| self.of_the_hold(news))
