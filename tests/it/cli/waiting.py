@@ -84,6 +84,9 @@ class Terminal:
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
             resize(0, columns)
+            # Whoever started us in the background had us ignore these.
+            for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGTSTP, signal.SIGPIPE):
+                signal.signal(number, signal.SIG_DFL)
             os.execvpe(words[0], words, {**os.environ, "TERM": "xterm", **(env or {})})
 
     def look(self):
@@ -237,7 +240,8 @@ def another_holder_is_shown_in_its_place():
     holder = Holder().has_it()
     terminal = Terminal([*WAIT, "--", "true"])
     terminal.until_last(SHOWN)
-    for name in ("web4", "web5"):
+    # A shorter line leaves nothing of a longer one.
+    for name in ("web4-in-the-other-room", "web5"):
         following = Holder(name)
         hand_over(terminal.pid, holder, following)
         terminal.until_last(SHOWN.replace("web3", name))
