@@ -241,7 +241,7 @@ def another_holder_is_shown_in_its_place():
     terminal = Terminal([*WAIT, "--", "true"])
     terminal.until_last(SHOWN)
     # A shorter line leaves nothing of a longer one.
-    for name in ("web4-in-the-other-room", "web5"):
+    for name in ("web4-x", "web5"):
         following = Holder(name)
         hand_over(terminal.pid, holder, following)
         terminal.until_last(SHOWN.replace("web3", name))
@@ -262,6 +262,13 @@ def it_makes_room_for_the_command():
     first, *others = terminal.screen.lines()
     assert re.fullmatch(r"leasectl: acquired nightly on .*", first), terminal.screen.lines()
     assert "out" in others and "held by" not in " ".join(others), others
+    os.unlink("web3")
+    holder = Holder().has_it()
+    terminal = Terminal([*WAIT, "--", "printf", "no newline"])
+    terminal.until_last(SHOWN)
+    holder.end()
+    assert terminal.wait() == 0
+    assert terminal.screen.lines() == ["no newline"], terminal.screen.lines()
 
 
 def it_makes_room_for_the_last_word():
@@ -275,7 +282,8 @@ def it_makes_room_for_the_last_word():
 
 
 def other_lines_have_lines_of_their_own():
-    holder = Holder().has_it()
+    # A shorter line leaves nothing of what was drawn.
+    holder = Holder(options=["--note", "n" * 180]).has_it()
     terminal = Terminal([*WAIT, "--", "true"], 400)
     terminal.until_last(r".*" + SHOWN.replace(" since", ".* since"))
     limits = resource.prlimit(terminal.pid, resource.RLIMIT_NOFILE)
