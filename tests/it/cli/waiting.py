@@ -84,6 +84,9 @@ class Terminal:
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
             resize(0, columns)
+            # Whoever started us in the background had us ignore these.
+            for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGTSTP, signal.SIGPIPE):
+                signal.signal(number, signal.SIG_DFL)
             os.execvpe(words[0], words, {**os.environ, "TERM": "xterm", **(env or {})})
 
     def look(self):
@@ -237,7 +240,8 @@ def another_holder_is_shown_in_its_place():
     holder = Holder().has_it()
     terminal = Terminal([*WAIT, "--", "true"])
     terminal.until_last(SHOWN)
-    for name in ("web4", "web5"):
+    # A shorter line leaves nothing of a longer one.
+    for name in ("web4-x", "web5"):
         following = Holder(name)
         hand_over(terminal.pid, holder, following)
         terminal.until_last(SHOWN.replace("web3", name))
@@ -258,6 +262,13 @@ def it_makes_room_for_the_command():
     first, *others = terminal.screen.lines()
     assert re.fullmatch(r"leasectl: acquired nightly on .*", first), terminal.screen.lines()
     assert "out" in others and "held by" not in " ".join(others), others
+    os.unlink("web3")
+    holder = Holder().has_it()
+    terminal = Terminal([*WAIT, "--", "printf", "no newline"])
+    terminal.until_last(SHOWN)
+    holder.end()
+    assert terminal.wait() == 0
+    assert terminal.screen.lines() == ["no newline"], terminal.screen.lines()
 
 
 def it_makes_room_for_the_last_word():
@@ -271,7 +282,8 @@ def it_makes_room_for_the_last_word():
 
 
 def other_lines_have_lines_of_their_own():
-    holder = Holder().has_it()
+    # A shorter line leaves nothing of what was drawn.
+    holder = Holder(options=["--note", "n" * 180]).has_it()
     terminal = Terminal([*WAIT, "--", "true"], 400)
     terminal.until_last(r".*" + SHOWN.replace(" since", ".* since"))
     limits = resource.prlimit(terminal.pid, resource.RLIMIT_NOFILE)
