@@ -164,6 +164,12 @@ def state(pid):
         return file.read().rpartition(") ")[2][0]
 
 
+def is_stopped(pid):
+    """All of it: a thread that is still in the queue could get the lock on its way out."""
+    threads = os.listdir(f"/proc/{pid}/task")
+    return all(state(f"{pid}/task/{thread}") == "T" for thread in threads)
+
+
 def is_queueing(pid):
     """Whether the thread that waits for the lock does so."""
     for thread in os.listdir(f"/proc/{pid}/task"):
@@ -176,7 +182,7 @@ def is_queueing(pid):
 def hand_over(waiter, holder, following):
     """From one holder to the next, past a waiter: who is stopped is in no queue."""
     os.kill(waiter, signal.SIGSTOP)
-    wait_until("the waiter is stopped", lambda: state(waiter) == "T")
+    wait_until("the waiter is stopped", lambda: is_stopped(waiter))
     holder.end()
     following.has_it()
     os.kill(waiter, signal.SIGCONT)
@@ -244,8 +250,10 @@ def another_holder_is_shown_in_its_place():
     for name in ("web4-x", "web5"):
         following = Holder(name)
         hand_over(terminal.pid, holder, following)
-        terminal.until_last(SHOWN.replace("web3", name))
-        assert len(terminal.screen.lines()) == 1, terminal.screen.lines()
+        whole = lambda screen: name in screen.lines()[-1] and terminal.text.endswith("\r")
+        terminal.until(f"{name} is shown", whole)
+        [line] = terminal.screen.lines()
+        assert re.fullmatch(SHOWN.replace("web3", name), line), line
         holder = following
     holder.end()
     assert terminal.wait() == 0
