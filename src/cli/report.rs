@@ -45,7 +45,7 @@ impl Printer {
 impl Listener for Printer {
     fn hear(&mut self, news: &News<'_>) {
         if let News::Acquired { token, .. } = news {
-            self.voice.under(*token);
+            self.voice.under(Some(*token));
         }
         let told = match news {
             News::Waiting { why, by } => self.waiting(*why, by),
@@ -55,6 +55,9 @@ impl Listener for Printer {
         };
         if let Some((level, text)) = told {
             self.voice.say(level, &text);
+        }
+        if let News::Restarting { .. } = news {
+            self.voice.under(None);
         }
     }
 }
