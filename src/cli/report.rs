@@ -58,6 +58,7 @@ impl Listener for Printer {
         }
         if let News::Restarting { .. } = news {
             self.voice.under(None);
+            self.waited_for = None;
         }
     }
 }

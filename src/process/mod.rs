@@ -25,6 +25,7 @@ mod orders;
 mod outbox;
 mod outlet;
 mod signals;
+mod sleeper;
 mod survivor;
 mod sweep;
 mod sys;
@@ -38,5 +39,6 @@ pub use outlet::{LONGEST_LINE, Outlet};
 pub use signals::{
     Heard, InheritedSignals, JobControl, SignalName, die_of, name_of, stop_ourselves,
 };
+pub use sleeper::Sleeper;
 pub use survivor::Survivor;
 pub use sys::{Change, Pid, rename_if_absent};

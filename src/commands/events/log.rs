@@ -52,8 +52,10 @@ impl EventLog {
             .or_else(|| of_the_command(news))?;
         let line = self.stream.say(&body);
         if let News::Restarting { .. } = news {
-            // Who waits again has no token: read by token, a tenure ends here.
+            // Who waits again has no token: read by token, a tenure ends here. Whom it waits for is
+            // told again, because it is another wait.
             self.stream.under(None);
+            self.awaited = None;
         }
         Some(line)
     }

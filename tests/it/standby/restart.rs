@@ -7,7 +7,7 @@ use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
 use super::script::{self, BY_ITSELF, TOLD, begun};
-use super::{LEASE, assert_all_is_over, events_so_far, guardian_of, wait_for};
+use super::{LEASE, assert_all_is_over, events_so_far, guardian_of, holder, wait_for};
 use crate::cli::the_line;
 use crate::support::events::Events;
 use crate::support::lab::{Lab, PATIENCE, Running};
@@ -18,6 +18,7 @@ use crate::support::witness::Witness;
 pub(super) fn trials() -> Vec<Trial> {
     trials![
         a_killed_guardian_leads_to_another_run_with_another_guardian,
+        a_guardian_killed_while_waiting_leads_to_another,
         a_lost_lease_leads_to_another_run_after_1s_and_2s,
         the_commands_own_end_ends_on_lost,
         pauses_double_and_term_in_one_ends_it_at_once,
@@ -103,6 +104,29 @@ fn a_killed_guardian_leads_to_another_run_with_another_guardian() {
     );
     assert_eq!(events[2]["why"], "internal");
     assert_eq!(events[5]["delay_s"], 1.0);
+    assert!(witness.overlaps().is_empty());
+    assert_all_is_over(&lab);
+}
+
+/// A standby that ended because somebody killed its guardian would stand by no more.
+fn a_guardian_killed_while_waiting_leads_to_another() {
+    let lab = Lab::new();
+    let before = holder(&lab);
+    let (front, witness) = scripted(&lab, "on-lost", &[]);
+    let file = lab.path("events");
+    wait_for(&file, "waiting", 1);
+    let first = guardian_of(front.id());
+    send(first, Signal::SIGKILL);
+    wait_until(PATIENCE, "it waits again, or has ended", || {
+        super::count(&file, "waiting") == 2 || !alive(front.id())
+    });
+    assert!(alive(front.id()), "{}", front.wait(PATIENCE));
+    assert_ne!(guardian_of(front.id()), first);
+    before.send(Signal::SIGTERM);
+    assert_eq!(before.wait(PATIENCE).signal(), Some(15));
+    wait_begun(&lab, 1);
+    send(begun(&lab)[0].pid, Signal::SIGUSR1);
+    front.wait(PATIENCE).expect_code(BY_ITSELF);
     assert!(witness.overlaps().is_empty());
     assert_all_is_over(&lab);
 }
