@@ -59,7 +59,7 @@ impl Listener for Printer {
     fn hear(&mut self, news: &News<'_>) {
         match news {
             News::Acquired { token, .. } => {
-                self.voice.under(*token);
+                self.voice.under(Some(*token));
                 self.wait_is_over();
             }
             News::Refused { .. } => self.wait_is_over(),
@@ -77,6 +77,10 @@ impl Listener for Printer {
             self.voice.say(level, &text);
             // It took the place of what was drawn.
             self.draw(false);
+        }
+        if let News::Restarting { .. } = news {
+            self.voice.under(None);
+            self.waited_for = None;
         }
     }
 

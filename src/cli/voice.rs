@@ -125,8 +125,8 @@ impl Voice {
         }
     }
 
-    /// The lease is ours, under this token.
-    pub(super) const fn under(&mut self, token: FencingToken) {
+    /// The lease is ours, under this token, or no longer.
+    pub(super) const fn under(&mut self, token: Option<FencingToken>) {
         if let Way::Json(stream) = &mut self.way {
             stream.under(token);
         }

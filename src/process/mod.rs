@@ -26,6 +26,7 @@ mod outbox;
 mod outlet;
 mod service_manager;
 mod signals;
+mod sleeper;
 mod survivor;
 mod sweep;
 mod sys;
@@ -41,5 +42,6 @@ pub use service_manager::{NotTold, NotifySocket, ServiceManager, Told};
 pub use signals::{
     Heard, InheritedSignals, JobControl, SignalName, die_of, name_of, stop_ourselves,
 };
+pub use sleeper::Sleeper;
 pub use survivor::Survivor;
 pub use sys::{Change, Pid, rename_if_absent, watch};

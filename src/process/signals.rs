@@ -9,6 +9,7 @@ use nix::unistd::{getpid, getsid};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 
 use super::guardian::IGNORED;
+use super::sleeper::WAKE;
 use super::sys::{self, Disposition, Pid};
 
 /// What the caller did to signals before leasectl started; the command gets it back.
@@ -34,7 +35,11 @@ impl InheritedSignals {
         let others = IGNORED.iter().filter(|signal| **signal != libc::SIGPIPE);
         let ignored = kept
             .into_iter()
-            .chain(others.map(|signal| (*signal, sys::is_ignored(*signal))))
+            .chain(
+                others
+                    .chain([&WAKE])
+                    .map(|signal| (*signal, sys::is_ignored(*signal))),
+            )
             .filter(|(_, ignored)| *ignored)
             .fold(0, |bits, (signal, _)| bits | bit(signal));
         Ok(Self {
@@ -46,7 +51,7 @@ impl InheritedSignals {
     /// Gives it back, in the command's process and just before it becomes the command. What the
     /// guardian ignores for itself goes back to the default unless the caller ignored it too.
     pub(super) fn restore(&self) -> io::Result<()> {
-        for signal in IGNORED.into_iter().chain([libc::SIGCHLD]) {
+        for signal in IGNORED.into_iter().chain([libc::SIGCHLD, WAKE]) {
             let disposition = if self.ignored & bit(signal) == 0 {
                 Disposition::Default
             } else {

@@ -22,6 +22,7 @@ mod events;
 mod guard;
 mod hooks;
 mod repository;
+mod standby;
 
 use std::process::ExitCode;
 
@@ -43,6 +44,7 @@ fn main() -> ExitCode {
     trials.extend(guard::trials());
     trials.extend(hooks::trials());
     trials.extend(repository::trials());
+    trials.extend(standby::trials());
     trials.extend(support::trials());
     libtest_mimic::run(&arguments, trials).exit_code()
 }

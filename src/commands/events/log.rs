@@ -63,7 +63,14 @@ impl EventLog {
             .or_else(|| self.of_the_hold(news))
             .or_else(|| self.of_the_stop(news))
             .or_else(|| of_the_command(news))?;
-        Some(self.stream.say(&body))
+        let line = self.stream.say(&body);
+        if let News::Restarting { .. } = news {
+            // Who waits again has no token: read by token, a tenure ends here. Whom it waits for is
+            // told again, because it is another wait.
+            self.stream.under(None);
+            self.awaited = None;
+        }
+        Some(line)
     }
 
     fn of_the_wait(&mut self, news: &News<'_>) -> Option<Body> {
@@ -77,7 +84,7 @@ impl EventLog {
             News::Acquired {
                 token, ttl, waited, ..
             } => {
-                self.stream.under(*token);
+                self.stream.under(Some(*token));
                 (self.stopping, self.awaited) = (false, None);
                 Body::Acquired {
                     ttl_s: ttl.map(seconds),

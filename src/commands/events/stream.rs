@@ -14,7 +14,7 @@ pub struct Heading {
     pub(super) lease: String,
     /// The store's printable label, once it is open.
     pub(super) store: Option<String>,
-    /// From the acquisition on.
+    /// From the acquisition to the end of the tenure.
     pub(super) token: Option<FencingToken>,
 }
 
@@ -58,9 +58,9 @@ impl Stream {
         self.heading.store = Some(label.to_owned());
     }
 
-    /// The lease is ours, under this token.
-    pub const fn under(&mut self, token: FencingToken) {
-        self.heading.token = Some(token);
+    /// The lease is ours, under this token; `None`: the tenure is over, and what follows belongs to none.
+    pub const fn under(&mut self, token: Option<FencingToken>) {
+        self.heading.token = token;
     }
 
     /// Counts an event, writes it if there is somewhere to write it, and hands the line out.

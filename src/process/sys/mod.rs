@@ -22,8 +22,8 @@ use errno::check;
 pub(super) use processes::list_processes;
 pub(super) use program::{Image, c_text, overwrite_arguments};
 pub(super) use signals::{
-    Disposition, is_ignored, pidfd_open, pidfd_send, send, send_group, send_self, set_disposition,
-    sigchld_was_ignored, sigpipe_was_ignored,
+    Disposition, is_ignored, let_interrupt, pidfd_open, pidfd_send, send, send_group, send_self,
+    set_disposition, sigchld_was_ignored, sigpipe_was_ignored, wake,
 };
 
 /// A process id, as the kernel counts them.
