@@ -196,7 +196,10 @@ impl<'a> Driver<'a> {
     }
 
     async fn hear_answer(&mut self, answer: Answer) -> io::Result<()> {
-        self.hear_what_waits().await?;
+        // That the lease is given back stands, whatever anybody asks for meanwhile.
+        if !matches!(answer, Answer::Released(_)) {
+            self.hear_what_waits().await?;
+        }
         // Once it is over, what the answer may have granted went back with the withdrawal.
         if self.finished.is_none()
             && let Some(event) = self.understand(answer)
@@ -230,7 +233,24 @@ impl<'a> Driver<'a> {
         }
     }
 
+    /// A signal ends the wait for the store's answer to a release. The two orders, when it comes just
+    /// after the release was ordered: asked first, the lease is given back, even if nobody waits to hear
+    /// so; heard first, the request is dropped before it was sent, and the lease has to run out.
+    async fn ask_before_leaving(&mut self) {
+        let answer = tokio::select! {
+            biased;
+            answer = requests::answer(&mut self.request) => answer,
+            () = std::future::ready(()) => return,
+        };
+        if let Some(event) = self.understand(answer) {
+            self.tell(event).await;
+        }
+    }
+
     async fn hear_front(&mut self, event: FrontEvent) {
+        if matches!(event, FrontEvent::Signal(_)) && self.supervisor.phase() == Phase::Releasing {
+            self.ask_before_leaving().await;
+        }
         let event = match event {
             FrontEvent::Started { .. } if self.preparing.is_some() => return,
             FrontEvent::Started { pid, containment } => {

@@ -166,7 +166,8 @@ fn the_commands_own_end_ends_on_lost() {
     let events = told(&lab);
     assert_eq!(
         events.kinds(),
-        ["acquired", "started", "exited", "released", "ended"]
+        ["acquired", "started", "exited", "released", "ended"],
+        "{events:#?}"
     );
     assert_eq!(events.only("ended")["command_exit_code"], BY_ITSELF);
     assert_eq!(begun(&lab).len(), 1);

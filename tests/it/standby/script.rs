@@ -11,9 +11,9 @@ pub(super) const TOLD: i32 = 7;
 /// What it ends with by itself, which a test asks for with USR1.
 pub(super) const BY_ITSELF: i32 = 5;
 
-/// It sleeps in `wait`, which a trap ends at once; the child that is waited for goes first, and by KILL: a
-/// shell that has just forked it may still catch any other signal in its place. Its line comes last, so
-/// that whoever has read it may send signals.
+/// It sleeps in `wait`, which a trap ends at once; the child that is waited for goes first, by SIGKILL,
+/// because TERM is lost on a fork of a shell with traps. Its line comes last, so that whoever has read
+/// it may send signals.
 const SCRIPT: &str = "trap 'kill -9 $!; exit 7' TERM; trap 'kill -9 $!; exit 5' USR1; sleep 1000 & \
                       echo \"$LEASECTL_TOKEN $LEASECTL_HOLDER $$\" >>begun; wait";
 
