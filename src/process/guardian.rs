@@ -207,9 +207,9 @@ impl Guardian {
             // Ours to do, and not the front's: the command may be continued at any moment. Had the front
             // stopped itself, our SIGCONT for it could have come just before, and nobody would send
             // another; here the stop goes out first, and the SIGCONT when the command is reaped.
-            Order::Pause => {
+            Order::Pause(signal) => {
                 if self.execution.is_paused() {
-                    sys::pidfd_send(self.front.as_fd(), libc::SIGSTOP).ok();
+                    sys::pidfd_send(self.front.as_fd(), signal).ok();
                 }
             }
             Order::Resume => self.resume(),

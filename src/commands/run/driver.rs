@@ -266,8 +266,8 @@ impl<'a> Driver<'a> {
                 self.paused = false;
                 return None;
             }
-            Change::Stopped(_) => {
-                self.pause();
+            Change::Stopped(signal) => {
+                self.pause(signal);
                 return None;
             }
         };
@@ -280,7 +280,7 @@ impl<'a> Driver<'a> {
 
     /// The command was stopped from the terminal: so are we, or the shell would not know. Lease time
     /// goes on; the guardian, which nothing stops, kills when it has run out.
-    fn pause(&mut self) {
+    fn pause(&mut self, signal: i32) {
         // It may have been continued since, and then nobody would continue us.
         self.paused = false;
         if !self.front.is_still_stopped() || !has_terminal() {
@@ -293,7 +293,7 @@ impl<'a> Driver<'a> {
         let kill_in = self.until_stop();
         self.listener.hear(&News::Paused { kill_in });
         self.paused = true;
-        self.front.pause();
+        self.front.pause(signal);
     }
 
     /// Job control is done here; everything else is the supervisor's.
@@ -310,7 +310,7 @@ impl<'a> Driver<'a> {
                 None
             }
             Some(JobControl::Stop) if !runs => {
-                stop_ourselves();
+                stop_ourselves(heard.number);
                 None
             }
             // What the terminal sent, the command has got too.
