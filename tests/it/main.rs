@@ -20,6 +20,7 @@ mod conformance;
 mod contention;
 mod guard;
 mod repository;
+mod terminal;
 
 use std::process::ExitCode;
 
@@ -40,5 +41,6 @@ fn main() -> ExitCode {
     trials.extend(guard::trials());
     trials.extend(repository::trials());
     trials.extend(support::trials());
+    trials.extend(terminal::trials());
     libtest_mimic::run(&arguments, trials).exit_code()
 }

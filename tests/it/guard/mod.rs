@@ -8,6 +8,7 @@ mod both_killed;
 mod containment;
 mod front_frozen;
 mod front_killed;
+mod groups;
 mod guardian_killed;
 mod leftovers;
 mod namespaces;
@@ -17,7 +18,6 @@ mod start;
 mod stopping;
 mod storms;
 mod strangers;
-mod terminal;
 
 use libtest_mimic::Trial;
 
@@ -27,6 +27,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         containment::trials(),
         front_frozen::trials(),
         front_killed::trials(),
+        groups::trials(),
         guardian_killed::trials(),
         leftovers::trials(),
         namespaces::trials(),
@@ -35,7 +36,6 @@ pub(crate) fn trials() -> Vec<Trial> {
         stopping::trials(),
         storms::trials(),
         strangers::trials(),
-        terminal::trials(),
     ]
     .into_iter()
     .flatten()
