@@ -18,7 +18,7 @@ use super::execution::{Ending, Execution};
 use super::guard::{Containment, Guard};
 use super::heartbeat::{Heartbeat, Verdict};
 use super::message::{Order, Part, Report};
-use super::signals::SignalStream;
+use super::signals::{Heard, SignalStream};
 use super::sweep;
 use super::sys::{self, Change, Pid, Reaped};
 use super::terminal::Terminal;
@@ -169,12 +169,20 @@ impl Front {
                 self.reap();
             } else if !heard
                 .sender
-                .is_some_and(|sender| self.is_of_the_tree(sender))
+                .is_some_and(|sender| self.is_of_the_tree(sender) || self.is_a_call(&heard, sender))
             {
                 self.news.push_back(FrontEvent::Signal(heard));
             }
         }
         Ok(())
+    }
+
+    /// Whether the guardian wakes us, because the command has gone on. The command may have been stopped
+    /// again by now, which was reported before we came to read this: taken for an order to continue, it
+    /// would undo that stop.
+    fn is_a_call(&self, heard: &Heard, sender: Pid) -> bool {
+        heard.number == libc::SIGCONT
+            && matches!(self.keeper, Keeper::Guardian(guardian) if guardian == sender)
     }
 
     /// Whether a process descends from the guardian: its signals reached the command already.

@@ -201,15 +201,19 @@ impl Guardian {
             Order::Kill => self.execution.kill(BootClock.now()),
             Order::LetGo => self.execution.let_go(),
             Order::Ping => self.tell(Report::Pong),
-            // Ours to do, and not the front's: the command may be continued at any moment. Had the front
-            // stopped itself, our SIGCONT for it could have come just before, and nobody would send
-            // another; here the stop goes out first, and the SIGCONT when the command is reaped.
-            Order::Pause => {
-                if self.execution.is_paused() {
-                    sys::pidfd_send(self.front.as_fd(), libc::SIGSTOP).ok();
-                }
-            }
+            Order::Pause(signal) => self.pause(signal),
             Order::Resume => self.resume(),
+        }
+    }
+
+    /// Stops the front, because the command is stopped. Ours to do, and not the front's: the command may
+    /// be continued at any moment. Had the front stopped itself, our SIGCONT for it could have come just
+    /// before, and nobody would send another; here the stop goes out first, and the SIGCONT when the
+    /// command is reaped.
+    fn pause(&mut self, signal: i32) {
+        self.reap();
+        if self.execution.is_paused() {
+            sys::pidfd_send(self.front.as_fd(), signal).ok();
         }
     }
 

@@ -31,8 +31,8 @@ pub(super) enum Order {
     Kill,
     /// What is left goes on unguarded.
     LetGo,
-    /// Stop us, unless the command has gone on since it was reported stopped.
-    Pause,
+    /// Stop us with this signal, unless the command has gone on since it was reported stopped.
+    Pause(i32),
     /// Continue the command if it is stopped still.
     Resume,
     /// Say that you are alive.
@@ -98,7 +98,7 @@ impl Order {
             Self::Kill => pack(5, 0, 0),
             Self::LetGo => pack(6, 0, 0),
             Self::Ping => pack(7, 0, 0),
-            Self::Pause => pack(8, 0, 0),
+            Self::Pause(signal) => pack(8, bits(signal), 0),
             Self::Resume => pack(9, 0, 0),
         }
     }
@@ -125,7 +125,7 @@ impl Order {
             5 => Self::Kill,
             6 => Self::LetGo,
             7 => Self::Ping,
-            8 => Self::Pause,
+            8 => Self::Pause(signed(first)?),
             9 => Self::Resume,
             _ => return None,
         })
@@ -193,7 +193,7 @@ mod tests {
             Order::Kill,
             Order::LetGo,
             Order::Ping,
-            Order::Pause,
+            Order::Pause(20),
             Order::Resume,
         ] {
             assert_eq!(Order::unpack(&order.pack()), Some(order));

@@ -261,9 +261,25 @@ pub fn die_of(signal: i32) {
     sys::send_self(signal).ok();
 }
 
-/// Stops this process until somebody continues it.
-pub fn stop_ourselves() {
-    sys::send_self(libc::SIGSTOP).ok();
+/// Whether a signal of job control does to this process what it does by default, and is no longer heard.
+pub(super) fn let_act(signal: i32, acts: bool) {
+    let how = if acts {
+        SigmaskHow::SIG_UNBLOCK
+    } else {
+        SigmaskHow::SIG_BLOCK
+    };
+    if let Ok(signal) = Signal::try_from(signal) {
+        sigprocmask(how, Some(&SigSet::from(signal)), None).ok();
+    }
+}
+
+/// Stops this process by `signal`, until somebody continues it. A shell acts on the signal (a loop in
+/// bash ends with TSTP and not with STOP), and the kernel stops nobody by it whom no shell looks after.
+pub fn stop_ourselves(signal: i32) {
+    sys::send_self(signal).ok();
+    // Sent before it may act: a SIGCONT that comes in between takes it back, as it should.
+    let_act(signal, true);
+    let_act(signal, false);
 }
 
 #[cfg(test)]

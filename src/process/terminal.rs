@@ -19,6 +19,7 @@ use nix::unistd::{Pid as NixPid, getpgrp, tcgetpgrp, tcsetpgrp};
 use super::event::FrontEvent;
 use super::front::Front;
 use super::message::Order;
+use super::signals;
 use super::sys::{self, Change, Pid};
 
 /// What the modes need when the command is gone.
@@ -126,6 +127,11 @@ impl Front {
 
     /// Has the terminal keep up with the command, before anybody else hears of the event.
     pub(super) fn tend_terminal(&mut self, event: &FrontEvent) {
+        if let FrontEvent::Command(change) = event
+            && !matches!(change, Change::Stopped(_))
+        {
+            Self::hear_stop_signals();
+        }
         match event {
             FrontEvent::Command(Change::Killed(_)) => self.command_killed(),
             FrontEvent::Command(Change::Exited(_)) => {
@@ -164,20 +170,39 @@ impl Front {
 
     /// Stops leasectl, because the command was stopped: the terminal is given to the job's own group
     /// first. The guardian sends the signal, unless the command has gone on by then.
-    pub fn pause(&mut self) {
+    ///
+    /// It is the signal that stopped the command, because shells tell them apart: a loop in bash ends
+    /// with TSTP and goes on with STOP.
+    pub fn pause(&mut self, signal: i32) {
         let taken_from = self.take_terminal_back();
         if let Some(terminal) = &mut self.terminal
             && terminal.holder() == Some(terminal.own_group)
         {
             terminal.lent_to = taken_from;
         }
-        self.order(Order::Pause);
+        let as_the_command = matches!(signal, libc::SIGTSTP | libc::SIGTTIN | libc::SIGTTOU);
+        let signal = if as_the_command && !sys::is_ignored(signal) {
+            signal
+        } else {
+            libc::SIGSTOP
+        };
+        self.order(Order::Pause(signal));
+        // Until we or the command go on, it is not heard but acts.
+        signals::let_act(signal, true);
+    }
+
+    /// From now on the signals that stop are heard again.
+    fn hear_stop_signals() {
+        for signal in [libc::SIGTSTP, libc::SIGTTIN, libc::SIGTTOU] {
+            signals::let_act(signal, false);
+        }
     }
 
     /// Continues the command, because leasectl was continued. When that was done to have the job in the
     /// foreground, a group of the tree that had the terminal gets it first: continued without it, its
     /// next read would stop it again.
     pub fn resume(&mut self) {
+        Self::hear_stop_signals();
         if let Some(mut terminal) = self.terminal.take() {
             if let Some(holder) = terminal.holder() {
                 self.hand_back(&mut terminal, holder);

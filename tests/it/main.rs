@@ -23,6 +23,7 @@ mod guard;
 mod hooks;
 mod repository;
 mod standby;
+mod terminal;
 
 use std::process::ExitCode;
 
@@ -46,5 +47,6 @@ fn main() -> ExitCode {
     trials.extend(repository::trials());
     trials.extend(standby::trials());
     trials.extend(support::trials());
+    trials.extend(terminal::trials());
     libtest_mimic::run(&arguments, trials).exit_code()
 }

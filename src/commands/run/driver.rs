@@ -297,8 +297,8 @@ impl<'a> Driver<'a> {
             }
             // A hook that stops (it reads the terminal in the background) is no job of the shell's.
             Change::Stopped(_) if self.preparing.is_some() => return None,
-            Change::Stopped(_) => {
-                self.pause();
+            Change::Stopped(signal) => {
+                self.pause(signal);
                 return None;
             }
         };
@@ -314,7 +314,7 @@ impl<'a> Driver<'a> {
 
     /// The command was stopped from the terminal: so are we, or the shell would not know. Lease time
     /// goes on; the guardian, which nothing stops, kills when it has run out.
-    fn pause(&mut self) {
+    fn pause(&mut self, signal: i32) {
         // It may have been continued since, and then nobody would continue us.
         self.paused = false;
         if !self.front.is_still_stopped() || !has_terminal() {
@@ -327,7 +327,7 @@ impl<'a> Driver<'a> {
         let kill_in = self.until_stop();
         self.audience.hear(&News::Paused { kill_in });
         self.paused = true;
-        self.front.pause();
+        self.front.pause(signal);
     }
 
     /// Job control is done here; everything else is the supervisor's.
@@ -342,7 +342,7 @@ impl<'a> Driver<'a> {
             }
             Some(JobControl::Stop) if !runs => {
                 self.audience.hear(&News::Suspended);
-                stop_ourselves();
+                stop_ourselves(heard.number);
                 None
             }
             // What the terminal sent, the command has got too.

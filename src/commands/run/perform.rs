@@ -114,14 +114,17 @@ impl Driver<'_> {
     }
 
     fn stop(&mut self, why: StopWhy, grace: std::time::Duration) {
-        let kill_in = self.kill_in(grace);
         self.ran_out_stopped |= self.paused && why == StopWhy::NotRenewed;
+        let kill_in = self.kill_in(grace);
         self.audience.hear(&News::Stopping { why, kill_in });
         self.front.stop(grace);
     }
 
     /// So long until SIGKILL when the stop signal is sent now; zero when we come too late to tell.
     fn kill_in(&self, grace: std::time::Duration) -> std::time::Duration {
+        if self.ran_out_stopped {
+            return std::time::Duration::ZERO;
+        }
         let now = self.clock.now();
         let tenure = self.supervisor.tenure();
         grace.min(tenure.map_or(grace, |tenure| tenure.kill().since(now)))

@@ -8,6 +8,7 @@ mod both_killed;
 mod containment;
 mod front_frozen;
 mod front_killed;
+mod groups;
 mod guardian_killed;
 mod leftovers;
 mod namespaces;
@@ -18,7 +19,6 @@ mod stopping;
 mod storms;
 mod strangers;
 mod systemd;
-mod terminal;
 
 use libtest_mimic::Trial;
 
@@ -28,6 +28,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         containment::trials(),
         front_frozen::trials(),
         front_killed::trials(),
+        groups::trials(),
         guardian_killed::trials(),
         leftovers::trials(),
         namespaces::trials(),
@@ -37,7 +38,6 @@ pub(crate) fn trials() -> Vec<Trial> {
         storms::trials(),
         strangers::trials(),
         systemd::trials(),
-        terminal::trials(),
     ]
     .into_iter()
     .flatten()

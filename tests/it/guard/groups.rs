@@ -1,43 +1,16 @@
-//! Process groups and the terminal's keys. The terminals are python's: `terminal.py`.
+//! Without a terminal the command leads a process group of its own. With one: `tests/it/terminal`.
 
 use libtest_mimic::Trial;
 use nix::sys::signal::Signal;
 
-use super::scene::{LEASE, assert_lease_is_free, assert_nothing_is_left, guardian_of};
+use super::scene::{LEASE, guardian_of};
 use crate::support::lab::{Lab, PATIENCE};
 use crate::support::needs::needs;
 use crate::support::processes::{group, wait_until};
 use crate::support::puppet::Puppets;
 
 pub(crate) fn trials() -> Vec<Trial> {
-    let mut all = trials![without_a_terminal_the_command_leads_a_group_of_its_own];
-    for scenario in [
-        "the_command_is_in_leasectls_group",
-        "ctrl_c_reaches_the_command_once",
-        "ctrl_c_ends_leasectl_with_the_command",
-        "ctrl_z_stops_both_and_fg_continues",
-        "a_stopped_command_is_killed_at_the_deadline",
-        "pipelines_and_input_work",
-        "a_terminal_that_goes_away_takes_the_command_along",
-    ] {
-        let path = format!("{}::on_a_terminal_{scenario}", module_path!());
-        all.push(crate::support::trial::trial(&path, move || {
-            on_a_terminal(scenario)
-        }));
-    }
-    all
-}
-
-fn on_a_terminal(scenario: &str) {
-    needs("python3");
-    needs("bash");
-    let lab = Lab::new();
-    let puppets = Puppets::new(&lab, "log", &["main", "child"]);
-    let mut python = lab.command("python3");
-    python.args(["-c", include_str!("terminal.py"), scenario]);
-    lab.run(python.args(puppets.command())).expect_code(0);
-    assert_nothing_is_left(&lab);
-    assert_lease_is_free(&lab);
+    trials![without_a_terminal_the_command_leads_a_group_of_its_own]
 }
 
 fn without_a_terminal_the_command_leads_a_group_of_its_own() {
