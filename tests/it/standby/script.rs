@@ -35,6 +35,9 @@ pub(super) fn words(witness: &Witness) -> Vec<OsString> {
     witness.over(["sh", "-c", SCRIPT])
 }
 
+/// What it leaves for a moment ends by itself, however busy the machine is.
+pub(super) const PATIENT: [&str; 2] = ["--leftovers-settle", "1m"];
+
 /// All beginnings so far.
 pub(super) fn begun(lab: &Lab) -> Vec<Begun> {
     let text = std::fs::read_to_string(lab.path("begun")).unwrap_or_default();
