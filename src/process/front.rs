@@ -54,6 +54,18 @@ pub struct Front {
     pub(super) news: VecDeque<FrontEvent>,
     /// Whether there may be more to reap, of which no signal tells any more.
     unreaped: bool,
+    pub(super) passing: Passing,
+}
+
+/// Signals on their way to the command by way of the guardian. It may be slower than whoever sends
+/// them, and a channel that is full of them would keep everything else from it: so what has been sent
+/// is answered before more follows, and what comes meanwhile waits, once of each kind, as in the kernel.
+#[derive(Debug, Default)]
+pub(super) struct Passing {
+    /// Those that wait, as bits.
+    pub(super) waiting: u64,
+    /// The last ones have not been answered.
+    pub(super) unanswered: bool,
 }
 
 impl Front {
@@ -76,6 +88,7 @@ impl Front {
             heartbeat: Heartbeat::default(),
             news: VecDeque::new(),
             unreaped: false,
+            passing: Passing::default(),
         })
     }
 
@@ -133,7 +146,10 @@ impl Front {
     fn hear(&mut self, report: Report) {
         self.heartbeat.heard();
         let event = match report {
-            Report::Pong => return,
+            Report::Pong => {
+                self.passing.unanswered = false;
+                return self.pass_on();
+            }
             Report::Started { pid, contained } => {
                 self.command = Some(pid);
                 self.heartbeat.start();
