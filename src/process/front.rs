@@ -56,6 +56,18 @@ pub struct Front {
     pub(super) terminal: Option<Terminal>,
     /// Whether there may be more to reap, of which no signal tells any more.
     unreaped: bool,
+    pub(super) passing: Passing,
+}
+
+/// Signals on their way to the command by way of the guardian. It may be slower than whoever sends
+/// them, and a channel that is full of them would keep everything else from it: so what has been sent
+/// is answered before more follows, and what comes meanwhile waits, once of each kind, as in the kernel.
+#[derive(Debug, Default)]
+pub(super) struct Passing {
+    /// Those that wait, as bits.
+    pub(super) waiting: u64,
+    /// The last ones have not been answered.
+    pub(super) unanswered: bool,
 }
 
 impl Front {
@@ -79,6 +91,7 @@ impl Front {
             news: VecDeque::new(),
             terminal: Terminal::open(),
             unreaped: false,
+            passing: Passing::default(),
         })
     }
 
@@ -137,7 +150,10 @@ impl Front {
     fn hear(&mut self, report: Report) {
         self.heartbeat.heard();
         let event = match report {
-            Report::Pong => return,
+            Report::Pong => {
+                self.passing.unanswered = false;
+                return self.pass_on();
+            }
             Report::Started { pid, contained } => {
                 self.command = Some(pid);
                 self.heartbeat.start();

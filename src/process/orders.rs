@@ -62,7 +62,10 @@ impl Front {
     /// Sends a signal to the command.
     pub fn forward(&mut self, signal: i32) {
         match self.keeper {
-            Keeper::Guardian(_) => self.order(Order::Signal(signal)),
+            Keeper::Guardian(_) => {
+                self.passing.waiting |= 1 << (signal & 63);
+                self.pass_on();
+            }
             Keeper::Ourselves(_) => {
                 if let Some(command) = self.command {
                     sys::send(command, signal).ok();
@@ -70,6 +73,19 @@ impl Front {
             }
             Keeper::Leaving(_) | Keeper::Nobody => {}
         }
+    }
+
+    /// Sends the guardian the signals that wait, and a question behind them whose answer lets more follow.
+    pub(super) fn pass_on(&mut self) {
+        if self.passing.unanswered || self.passing.waiting == 0 {
+            return;
+        }
+        let waiting = std::mem::take(&mut self.passing.waiting);
+        for signal in (1..64).filter(|signal| waiting & (1 << signal) != 0) {
+            self.order(Order::Signal(signal));
+        }
+        self.passing.unanswered = true;
+        self.order(Order::Ping);
     }
 
     /// Sends the stop signal to the whole tree; SIGKILL follows after `grace`.

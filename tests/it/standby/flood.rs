@@ -1,7 +1,6 @@
 //! 10,000 signals in ten seconds, which hold up neither a renewal nor the end.
 
 use std::collections::BTreeMap;
-use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use libtest_mimic::Trial;
@@ -10,7 +9,7 @@ use nix::sys::signal::Signal;
 use super::{LEASE, assert_all_is_over};
 use crate::support::events::Events;
 use crate::support::lab::{Lab, PATIENCE};
-use crate::support::processes::{alive, boot_now};
+use crate::support::processes::{alive, boot_now, send};
 use crate::support::puppet::Puppets;
 
 pub(super) fn trials() -> Vec<Trial> {
@@ -26,18 +25,19 @@ const MIXED: [Signal; 6] = [
     Signal::SIGALRM,
 ];
 
-/// As fast as they go, in bursts, so that the flood lasts over several renewals.
-fn flood(pid: u32, counted: &mut BTreeMap<Signal, usize>) {
-    const BURSTS: usize = 100;
-    const EACH: usize = 100;
-    for _ in 0..BURSTS {
-        for number in 0..EACH {
-            let signal = MIXED[number % MIXED.len()];
-            crate::support::processes::send(pid, signal);
-            *counted.entry(signal).or_default() += 1;
-        }
-        sleep(Duration::from_millis(40));
+/// As fast as they go, without a pause, over several renewals: nothing else is ever alone at the door.
+fn flood(pid: u32) -> BTreeMap<Signal, usize> {
+    const LEAST: usize = 10_000;
+    const LASTS: Duration = Duration::from_secs(3);
+    let mut sent = BTreeMap::new();
+    let (mut number, started) = (0, Instant::now());
+    while number < LEAST || started.elapsed() < LASTS {
+        let signal = MIXED[number % MIXED.len()];
+        send(pid, signal);
+        *sent.entry(signal).or_default() += 1;
+        number += 1;
     }
+    sent
 }
 
 fn ten_thousand_signals_hold_up_nothing() {
@@ -47,15 +47,9 @@ fn ten_thousand_signals_hold_up_nothing() {
     command.args(["--store", "memory:", "--ttl", "2s", "--"]);
     let front = lab.spawn(command.args(puppets.command()));
     puppets.wait_ready();
-    let mut sent = BTreeMap::new();
     let (began, started) = (boot_now(), Instant::now());
-    flood(front.id(), &mut sent);
+    let sent = flood(front.id());
     let (over, took) = (boot_now(), started.elapsed());
-    assert_eq!(sent.values().sum::<usize>(), 10_000);
-    assert!(
-        took < Duration::from_secs(10),
-        "the machine is too busy for this: {took:?}"
-    );
     assert!(alive(front.id()), "{}", front.wait(PATIENCE));
     front.send(Signal::SIGTERM);
     front.wait(PATIENCE).expect_code(0);
@@ -75,7 +69,8 @@ fn ten_thousand_signals_hold_up_nothing() {
     });
     let renewed = during.count();
     eprintln!(
-        "measured: 10000 signals in {took:.1?}, {renewed} renewals meanwhile, passed on: {got:?}"
+        "measured: {} signals in {took:.1?}, {renewed} renewals meanwhile, passed on: {got:?}",
+        sent.values().sum::<usize>()
     );
     assert!(renewed >= 3, "{:?}", events.kinds());
     for kind in ["doubt", "lost", "stopping", "renew_failed"] {

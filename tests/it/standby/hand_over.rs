@@ -52,7 +52,7 @@ impl Pair {
         let mut command = self
             .lab
             .leasectl(["run", "--lease", LEASE, "--restart", "always"]);
-        command.args([
+        command.args(script::PATIENT).args([
             "--holder",
             label,
             "--events",

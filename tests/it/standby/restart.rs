@@ -39,7 +39,7 @@ fn restarting(lab: &Lab, policy: &str, options: &[&str]) -> Command {
 /// The same around the script, under a witness.
 fn scripted(lab: &Lab, policy: &str, options: &[&str]) -> (Running, Witness) {
     let witness = Witness::new(lab.path("witness"));
-    let mut command = restarting(lab, policy, options);
+    let mut command = restarting(lab, policy, &[&script::PATIENT, options].concat());
     (lab.spawn(command.args(script::words(&witness))), witness)
 }
 

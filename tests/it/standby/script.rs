@@ -12,9 +12,11 @@ pub(super) const TOLD: i32 = 7;
 pub(super) const BY_ITSELF: i32 = 5;
 
 /// It sleeps in `wait`, which a trap ends at once; the child that is waited for goes first, by SIGKILL,
-/// because TERM is lost on a fork of a shell with traps. Its line comes last, so that whoever has read
+/// because TERM is lost on a fork of a shell with traps. What it leaves behind for a moment belongs to
+/// it, and the witness sees who does not wait for that. Its line comes last, so that whoever has read
 /// it may send signals.
-const SCRIPT: &str = "trap 'kill -9 $!; exit 7' TERM; trap 'kill -9 $!; exit 5' USR1; sleep 1000 & \
+const SCRIPT: &str = "trap 'kill -9 $!; sleep 0.05 & exit 7' TERM; \
+                      trap 'kill -9 $!; sleep 0.05 & exit 5' USR1; sleep 1000 & \
                       echo \"$LEASECTL_TOKEN $LEASECTL_HOLDER $$\" >>begun; wait";
 
 /// One line of `begun`.
@@ -32,6 +34,9 @@ pub(super) struct Begun {
 pub(super) fn words(witness: &Witness) -> Vec<OsString> {
     witness.over(["sh", "-c", SCRIPT])
 }
+
+/// What it leaves for a moment ends by itself, however busy the machine is.
+pub(super) const PATIENT: [&str; 2] = ["--leftovers-settle", "1m"];
 
 /// All beginnings so far.
 pub(super) fn begun(lab: &Lab) -> Vec<Begun> {

@@ -97,7 +97,7 @@ fn check_tenure(tenure: &Tenure, told: &[&Value]) {
         End::Told => &["acquired", "started", "exited", "released", "ended"],
         End::ByItself => &["acquired", "started", "exited", "released", "restarting"],
     };
-    assert_eq!(kinds, expected, "{tenure:?}");
+    assert_eq!(kinds, expected, "{tenure:?} {told:#?}");
     let of = |kind| told.iter().find(|event| event["kind"] == kind).unwrap();
     assert_eq!(of("started")["pid"], json!(tenure.begun.pid));
     if tenure.end == End::Killed {

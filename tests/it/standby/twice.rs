@@ -5,10 +5,10 @@ use std::time::Duration;
 use libtest_mimic::Trial;
 use nix::sys::signal::Signal;
 
-use super::{LEASE, assert_all_is_over, wait_for};
+use super::{LEASE, assert_all_is_over, guardian_of, wait_for};
 use crate::support::events::Events;
 use crate::support::lab::{Lab, PATIENCE, Running};
-use crate::support::processes::{alive, comes_true, send, wait_until};
+use crate::support::processes::{alive, children, comes_true, send, wait_until};
 use crate::support::puppet::Puppets;
 
 pub(super) fn trials() -> Vec<Trial> {
@@ -17,6 +17,7 @@ pub(super) fn trials() -> Vec<Trial> {
         term_while_leftovers_are_stopped_is_no_second_stop,
         a_command_that_ignores_term_gets_each_and_is_not_stopped,
         int_while_queued_leaves_nothing,
+        term_right_after_the_release_was_ordered_does_not_undo_it,
     ]
 }
 
@@ -126,4 +127,26 @@ fn int_while_queued_leaves_nothing() {
     holder.wait(PATIENCE).expect_code(0);
     assert_all_is_over(&lab);
     assert!(!lab.path("ran").exists());
+}
+
+/// When leasectl goes on, it hears of the end of the tree, orders the release, and hears TERM before it
+/// has asked the store.
+fn term_right_after_the_release_was_ordered_does_not_undo_it() {
+    for _ in 0..12 {
+        let lab = Lab::new();
+        let (front, puppets) = start(&lab, &[], &["main"]);
+        wait_for(&lab.path("events"), "started", 1);
+        let guardian = guardian_of(front.id());
+        front.send(Signal::SIGSTOP);
+        send(puppets.pid("main"), Signal::SIGKILL);
+        wait_until(PATIENCE, "the guardian has seen the end", || {
+            children(guardian).is_empty()
+        });
+        front.send(Signal::SIGTERM);
+        front.send(Signal::SIGCONT);
+        assert_eq!(front.wait(PATIENCE).signal(), Some(9));
+        let events = Events::read(&lab.path("events"));
+        assert_eq!(events.only("released")["certain"], true);
+        assert_all_is_over(&lab);
+    }
 }
