@@ -235,6 +235,37 @@ mod tests {
         });
     }
 
+    /// Free until it was looked at five times.
+    fn held_at_last(looks: &Cell<u32>) -> Observation {
+        looks.set(looks.get() + 1);
+        let state = if looks.get() < 5 {
+            LeaseState::Free
+        } else {
+            LeaseState::Held
+        };
+        Observation { state, ..seen() }
+    }
+
+    #[test]
+    fn what_is_heard_is_looked_at_more_than_once() {
+        let around = tempfile::tempdir().unwrap();
+        let directory = directory(&around);
+        let files = Files::of(&directory, &seen().name);
+        for file in ["a.record", "a.lock"] {
+            std::fs::write(around.path().join("leases").join(file), "").unwrap();
+        }
+        run(async {
+            let watch = Watch::of(&files);
+            assert!(watch.is_some());
+            std::fs::write(around.path().join("leases/a.lock"), "").unwrap();
+            let looks = Cell::new(0);
+            let seen = seen();
+            let changed = changed(watch, &seen, || Ok(held_at_last(&looks)));
+            timeout(LONG, changed).await.unwrap().unwrap();
+            assert_eq!(looks.get(), 5);
+        });
+    }
+
     #[test]
     fn a_holder_without_a_record_is_looked_at_again() {
         let around = tempfile::tempdir().unwrap();
