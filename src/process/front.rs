@@ -18,7 +18,7 @@ use super::execution::{Ending, Execution};
 use super::guard::{Containment, Guard};
 use super::heartbeat::{Heartbeat, Verdict};
 use super::message::{Order, Part, Report};
-use super::signals::SignalStream;
+use super::signals::{Heard, SignalStream};
 use super::sweep;
 use super::sys::{self, Change, Pid, Reaped};
 use super::tree::Tree;
@@ -176,17 +176,34 @@ impl Front {
     }
 
     fn hear_signals(&mut self) -> io::Result<()> {
-        while let Some(heard) = self.signals.next()? {
+        /// Somebody may send faster than we can read: everything else goes on meanwhile.
+        const HEARD_AT_ONCE: usize = 64;
+        for _ in 0..HEARD_AT_ONCE {
+            let Some(heard) = self.signals.next()? else {
+                break;
+            };
             if heard.number == libc::SIGCHLD {
                 self.reap();
-            } else if !heard
-                .sender
-                .is_some_and(|sender| self.is_of_the_tree(sender))
+            } else if !self.is_known(heard)
+                && !heard
+                    .sender
+                    .is_some_and(|sender| self.is_of_the_tree(sender))
             {
                 self.news.push_back(FrontEvent::Signal(heard));
             }
         }
         Ok(())
+    }
+
+    /// Whether one like it waits to be acted on. As in the kernel, one of each kind is enough, and the
+    /// news stay few.
+    fn is_known(&self, heard: Heard) -> bool {
+        self.news.iter().any(|event| match event {
+            FrontEvent::Signal(other) => {
+                (other.number, other.from_terminal) == (heard.number, heard.from_terminal)
+            }
+            _ => false,
+        })
     }
 
     /// Whether a process descends from the guardian: its signals reached the command already.
