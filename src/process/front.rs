@@ -180,12 +180,18 @@ impl Front {
     }
 
     fn hear_signals(&mut self) -> io::Result<()> {
-        while let Some(heard) = self.signals.next()? {
+        /// Somebody may send faster than we can read: everything else goes on meanwhile.
+        const HEARD_AT_ONCE: usize = 64;
+        for _ in 0..HEARD_AT_ONCE {
+            let Some(heard) = self.signals.next()? else {
+                break;
+            };
             if heard.number == libc::SIGCHLD {
                 self.reap();
-            } else if !heard
-                .sender
-                .is_some_and(|sender| self.is_of_the_tree(sender) || self.is_a_call(&heard, sender))
+            } else if !self.is_known(heard)
+                && !heard.sender.is_some_and(|sender| {
+                    self.is_of_the_tree(sender) || self.is_a_call(&heard, sender)
+                })
             {
                 self.news.push_back(FrontEvent::Signal(heard));
             }
@@ -199,6 +205,17 @@ impl Front {
     fn is_a_call(&self, heard: &Heard, sender: Pid) -> bool {
         heard.number == libc::SIGCONT
             && matches!(self.keeper, Keeper::Guardian(guardian) if guardian == sender)
+    }
+
+    /// Whether one like it waits to be acted on. As in the kernel, one of each kind is enough, and the
+    /// news stay few.
+    fn is_known(&self, heard: Heard) -> bool {
+        self.news.iter().any(|event| match event {
+            FrontEvent::Signal(other) => {
+                (other.number, other.from_terminal) == (heard.number, heard.from_terminal)
+            }
+            _ => false,
+        })
     }
 
     /// Whether a process descends from the guardian: its signals reached the command already.
