@@ -2,7 +2,6 @@
 
 import os
 import signal
-import time
 
 from session import CTRL_C, CTRL_Z, GUARDED, Shell, as_without, contents, going, gone, group
 from session import has_read_its_signals, hears_ctrl_z, number, run, stat, stopped, wait_until
@@ -203,11 +202,8 @@ def the_lease_ends(kind, command):
     shell.type(CTRL_Z)
     shell.expect(r"stopped; the lease ends in [\w ]+ and the command will be killed then")
     shell.prompt()
-    paused = time.clock_gettime(time.CLOCK_BOOTTIME)
-    # The guardian reaps it: its number is gone.
+    # The guardian reaps it: its number is gone. How soon is measured in tests/it/guard.
     shell.wait_until("it is killed", lambda: not os.path.exists(f"/proc/{command}"))
-    took = time.clock_gettime(time.CLOCK_BOOTTIME) - paused
-    assert took < 1.8, took
     assert stopped(front) and os.path.exists(f"/proc/{guardian}")
     assert shell.has_the_terminal()
     before = len(shell.text)
