@@ -11,7 +11,8 @@ use tokio::time::timeout;
 
 use crate::clock::{Clock, Instant};
 use crate::lease::{
-    Attempt, Claim, Doing, Effect, Ending, Hold, LeaseStore, Place, Release, Renewal, StoreError,
+    Attempt, Claim, Doing, Effect, Ending, Hold, LeaseName, LeaseStore, Observation, Place,
+    Release, Renewal, StoreError,
 };
 
 /// A store, a clock and a time limit.
@@ -122,6 +123,30 @@ impl Keeper {
             Ok(answer) => answer,
             Err(_) => Ok(()),
         }
+    }
+
+    /// One look.
+    ///
+    /// # Errors
+    /// As [`Keeper::acquire`].
+    pub async fn observe(&self, name: &LeaseName) -> Result<Observation, StoreError> {
+        self.limited(Doing::Observe, LONGEST_SEEKING, self.store.observe(name))
+            .await
+    }
+
+    /// Waits until something else is to be seen than what was `seen`, at most `at_most`.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn wait_for_change(
+        &self,
+        seen: &Observation,
+        at_most: Duration,
+    ) -> Result<(), StoreError> {
+        let change = self.store.wait_for_change(seen, at_most);
+        timeout(at_most + WAIT_SLACK, change)
+            .await
+            .unwrap_or(Ok(()))
     }
 
     async fn limited<T>(

@@ -3,13 +3,10 @@
 use leasectl::cli::{self, exit::Exit};
 
 fn main() {
-    let code = match cli::main(std::env::args_os()) {
-        Exit::Code(code) => code,
-        Exit::Signal(signal) => {
-            leasectl::process::die_of(signal);
-            // Still here: PID 1 of a namespace cannot die of a signal that it sends itself.
-            128 + signal
-        }
-    };
-    std::process::exit(code);
+    let exit = cli::main(std::env::args_os());
+    if let Exit::Signal(signal) = exit {
+        leasectl::process::die_of(signal);
+        // Still here: PID 1 of a namespace cannot die of a signal that it sends itself.
+    }
+    std::process::exit(exit.number());
 }

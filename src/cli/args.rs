@@ -4,21 +4,30 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 
-use super::values;
+use super::completions::CompletionsArgs;
+use super::man_page::ManArgs;
+use super::{guide, values};
 use crate::process::SignalName;
 use crate::supervisor::Wait;
 
-/// Run a command only while this machine holds a named lease.
+/// Run a command only while this machine holds a named lease
 ///
-/// The whole command is stopped before the lease can belong to anyone else.
+/// A lease is a name that one holder has at a time. leasectl takes it, runs the command, and gives
+/// it back once every process of the command is gone.
+///
+/// When the lease is lost, or leasectl is killed, the whole command is stopped before the lease can
+/// belong to anyone else.
 #[derive(Debug, Parser)]
 #[command(
     name = "leasectl",
     version,
     max_term_width = 100,
-    disable_help_subcommand = true
+    disable_help_subcommand = true,
+    subcommand_help_heading = "Verbs",
+    subcommand_value_name = "VERB",
+    after_long_help = guide::LEASECTL
 )]
 #[command(arg_required_else_help = true)]
 pub struct Cli {
@@ -37,40 +46,30 @@ pub enum Verb {
     ///
     /// Durations have a unit: 500ms, 30s, 5m, 1h30m.
     Run(Box<RunArgs>),
+
+    /// Print a script that completes what is typed
+    ///
+    /// The script teaches a shell the verbs, options and values of leasectl, and after -- those of the
+    /// command. It goes to standard output.
+    Completions(CompletionsArgs),
+
+    /// Print a man page
+    ///
+    /// The page is in the form that man reads, and goes to standard output.
+    Man(ManArgs),
 }
-
-const RUN_HINT: &str = "\
-Durations are written 30s, 5m, 1h30m. Exit codes, examples and more: --help";
-
-const RUN_EXAMPLES: &str = "\
-Examples:
-  leasectl run --lease nightly -- ./job.sh
-  leasectl run --lease nightly --held-exit-code 0 --min-hold 10m -- ./job.sh      (from cron)
-  leasectl run --lease deploy --wait 5m -- ./deploy.sh
-
-Exit codes:
-  the command's own; killed by signal n: leasectl dies of n too
-  120  refused: held or in its minimum hold; nothing was run (--held-exit-code changes it)
-  121  lease lost or not renewed in time, or the guardian died; the command was stopped
-  122  the command's processes could not be shown dead; the lease is left to run out
-  123  store unreachable; nothing was run
-  124  --run-timeout reached; the command was stopped
-  125  usage, configuration, permission, or an internal error before the command started
-  126  command not executable
-  127  command not found
-
-The command finds LEASECTL_LEASE, LEASECTL_TOKEN, LEASECTL_HOLDER and LEASECTL_STORE_LABEL in its
-environment. LEASECTL_TOKEN rises with every holder: have what you write to refuse a lower one.";
 
 /// `leasectl run`. The first paragraph of each doc is for `-h`, and has to fit beside the option in
 /// 80 columns; the others are for `--help`.
 #[derive(Args, Debug)]
-#[command(after_long_help = RUN_EXAMPLES, after_help = RUN_HINT)]
+#[command(after_long_help = guide::RUN, after_help = guide::RUN_HINT)]
+#[command(override_usage = "leasectl run --lease NAME [OPTIONS] -- COMMAND [ARG]...")]
 pub struct RunArgs {
     /// The command and its arguments, after --
     ///
     /// It is started directly, not through a shell.
     #[arg(last = true, required = true, value_name = "COMMAND")]
+    #[arg(value_hint = ValueHint::CommandWithArguments)]
     pub command: Vec<OsString>,
 
     /// The lease, by any name you choose
@@ -84,6 +83,10 @@ pub struct RunArgs {
     #[arg(allow_hyphen_values = true)]
     pub wait: Option<Wait>,
 
+    /// What flock(1) calls trying once, which is what is done without --wait. Its users type it.
+    #[arg(short, long, alias = "nb", hide = true, conflicts_with = "wait")]
+    pub nonblock: bool,
+
     /// Exit code when refused [default: 120]
     ///
     /// Refused means held by another, or in its minimum hold, also when --wait ran out. With 0 that
@@ -95,7 +98,9 @@ pub struct RunArgs {
         value_parser = values::exit_code,
         default_value = "120",
         hide_default_value = true,
-        allow_hyphen_values = true
+        allow_hyphen_values = true,
+        // What flock(1) calls it.
+        alias = "conflict-exit-code"
     )]
     pub held_exit_code: u8,
 
@@ -106,6 +111,14 @@ pub struct RunArgs {
     #[arg(long, value_name = "DURATION", value_parser = values::duration)]
     #[arg(allow_hyphen_values = true)]
     pub min_hold: Option<Duration>,
+
+    /// Run again: on-lost, always
+    ///
+    /// A standby service: waits for the lease for ever, and queues and runs again after a loss
+    /// (on-lost), or also after the command has ended (always); 1s later, then 2s, doubling up to 1m,
+    /// and one ttl after an operator's release. TERM, INT or QUIT to leasectl ends it.
+    #[arg(long, value_name = "WHEN", value_enum, hide_possible_values = true)]
+    pub restart: Option<RestartArg>,
 
     /// Print errors only
     #[arg(short, long, conflicts_with = "verbose")]
@@ -131,6 +144,10 @@ pub struct RunArgs {
     /// What the record says
     #[command(flatten)]
     pub record: RecordArgs,
+
+    /// Who is told
+    #[command(flatten)]
+    pub telling: TellingArgs,
 }
 
 /// Which store.
@@ -149,7 +166,7 @@ pub struct StoreArgs {
     ///
     /// One line; a password is allowed. A regular file, not a symlink, of root or yourself, with mode
     /// 0600.
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, value_name = "PATH", value_hint = ValueHint::FilePath)]
     pub store_file: Option<PathBuf>,
 }
 
@@ -257,6 +274,95 @@ pub struct RecordArgs {
     #[arg(long, value_name = "WHAT", value_enum, default_value_t = RecordArg::Program)]
     #[arg(hide_possible_values = true, hide_default_value = true)]
     pub record: RecordArg,
+}
+
+/// Who is told what happens.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Hooks and events")]
+pub struct TellingArgs {
+    /// Run before it; has to succeed
+    ///
+    /// Run by /bin/sh once the lease is held, as a part of the command: it is stopped and killed like
+    /// the command, and what it leaves running goes with the command. When it fails, or takes longer
+    /// than 10s, the command is not started: exit code 125. It finds the event as one line of JSON on
+    /// its input.
+    #[arg(long, value_name = "CMD", allow_hyphen_values = true)]
+    #[arg(value_hint = ValueHint::CommandString)]
+    pub on_acquired: Option<OsString>,
+
+    /// Run when a renewal is unanswered
+    ///
+    /// The lease is still held, for $LEASECTL_REMAINING_S seconds. Like the next two it is run by
+    /// /bin/sh beside everything else, for 10s at most, and its failure is a warning.
+    #[arg(long, value_name = "CMD", allow_hyphen_values = true)]
+    #[arg(value_hint = ValueHint::CommandString)]
+    pub on_doubt: Option<OsString>,
+
+    /// Run when the lease was lost
+    ///
+    /// After the command is dead, and without the lease.
+    #[arg(long, value_name = "CMD", allow_hyphen_values = true)]
+    #[arg(value_hint = ValueHint::CommandString)]
+    pub on_lost: Option<OsString>,
+
+    /// Run when it was given back
+    ///
+    /// Without the lease.
+    #[arg(long, value_name = "CMD", allow_hyphen_values = true)]
+    #[arg(value_hint = ValueHint::CommandString)]
+    pub on_released: Option<OsString>,
+
+    /// Events as lines of JSON
+    ///
+    /// Appended to FILE, or written to the open descriptor N (fd:3). Nothing waits for whoever reads
+    /// them: a line that cannot be written at once is dropped, which shows as a gap in `seq`.
+    #[arg(long, value_name = "FILE|fd:N", value_parser = values::events)]
+    #[arg(value_hint = ValueHint::FilePath)]
+    pub events: Option<EventsArg>,
+
+    /// Of messages: text (default), json
+    ///
+    /// json: what is printed on standard error is one event of kind `log` a line.
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t = LogFormatArg::Text)]
+    #[arg(hide_possible_values = true, hide_default_value = true)]
+    pub log_format: LogFormatArg,
+}
+
+impl TellingArgs {
+    /// Whether there are any hooks.
+    pub(super) const fn has_hooks(&self) -> bool {
+        self.on_acquired.is_some()
+            || self.on_doubt.is_some()
+            || self.on_lost.is_some()
+            || self.on_released.is_some()
+    }
+}
+
+/// `--events`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EventsArg {
+    /// A file that is appended to.
+    File(PathBuf),
+    /// A descriptor that is open already.
+    Descriptor(i32),
+}
+
+/// `--log-format`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogFormatArg {
+    /// For people
+    Text,
+    /// For programs
+    Json,
+}
+
+/// `--restart`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum RestartArg {
+    /// After a loss
+    OnLost,
+    /// Also after the command has ended
+    Always,
 }
 
 /// `--leftovers`.

@@ -9,7 +9,8 @@ use super::report::{self, span};
 use super::{chain, held, named, os_error, quoted};
 use crate::commands::run::Ended;
 use crate::lease::RefusedWhy;
-use crate::supervisor::{AskedBy, LossReason, Outcome, Wait};
+use crate::process::name_of;
+use crate::supervisor::{AskedBy, CommandEnd, LossReason, Outcome, Unprepared, Wait};
 
 /// What is said at the end; nothing when the command ended by itself.
 pub(super) fn last_word(ended: &Ended, typed: &RunArgs) -> Option<String> {
@@ -56,6 +57,7 @@ pub(super) fn last_word(ended: &Ended, typed: &RunArgs) -> Option<String> {
         }
         Outcome::Failed(_) => format!("{lease} was not acquired{}; nothing was run", error()),
         Outcome::NotStarted { errno } => not_started(errno, typed),
+        Outcome::NotPrepared(why) => not_prepared(why),
     })
 }
 
@@ -91,6 +93,21 @@ fn refused(ended: &Ended, why: RefusedWhy, lease: &str, typed: &RunArgs) -> Opti
         Some(Wait::Forever) => String::new(),
     };
     Some(format!("{lease} is {how}; nothing was run{hint}"))
+}
+
+fn not_prepared(why: Unprepared) -> String {
+    let how = match why {
+        Unprepared::Ended(CommandEnd::Exited(code)) => format!("failed with exit code {code}"),
+        Unprepared::Ended(CommandEnd::Killed(signal)) => {
+            format!("was killed by {}", name_of(signal))
+        }
+        Unprepared::NotStarted { errno } => {
+            let error = io::Error::from_raw_os_error(errno.abs());
+            format!("could not be started: {}", os_error(&error))
+        }
+        Unprepared::TooSlow => "did not end within 10s and was killed".to_owned(),
+    };
+    format!("--on-acquired {how}; the command was not started")
 }
 
 /// Nothing was run: in the words of the kernel, and in those of whoever has to mend it.

@@ -36,6 +36,15 @@ pub enum Exit {
 }
 
 impl Exit {
+    /// The number as a shell shows it.
+    #[must_use]
+    pub const fn number(self) -> i32 {
+        match self {
+            Self::Code(code) => code,
+            Self::Signal(signal) => 128 + signal,
+        }
+    }
+
     /// The end of `run`, with the exit code for being refused.
     #[must_use]
     pub const fn of_run(ended: &Ended, when_refused: i32) -> Self {
@@ -58,6 +67,7 @@ impl Exit {
             Outcome::NotStarted {
                 errno: libc::ENOENT,
             } => NOT_FOUND,
+            Outcome::NotPrepared(_) => INVALID,
             // The guardian found the start gate shut: nothing is wrong with the command.
             Outcome::NotStarted { errno: libc::ETIME } => LOST,
             // Nothing is wrong with the command: there was no process or descriptor for it.
@@ -71,12 +81,15 @@ impl Exit {
 mod tests {
     use super::*;
     use crate::lease::{LostWhy, RefusedWhy};
+    use crate::supervisor::Unprepared;
 
     fn exit(outcome: Outcome, started: bool) -> Exit {
         let ended = Ended {
             outcome,
             command: None,
             started,
+            ran: None,
+            told_to_end: false,
             ran_out_stopped: false,
             refused_by: None,
             error: None,
@@ -119,6 +132,7 @@ mod tests {
                 false,
                 Code(126),
             ),
+            (Outcome::NotPrepared(Unprepared::TooSlow), false, Code(125)),
             (Outcome::NotStarted { errno: libc::E2BIG }, false, Code(126)),
             (
                 Outcome::NotStarted {

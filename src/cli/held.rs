@@ -25,15 +25,35 @@ pub(super) fn describe(why: RefusedWhy, by: Option<&Observation>) -> String {
     }
 }
 
+/// The same where it stands for a while: with instants instead of spans, which would soon be wrong.
+pub(super) fn standing(why: RefusedWhy, by: Option<&Observation>) -> String {
+    let record = by.and_then(|by| by.record.as_ref());
+    match (why, record, by.and_then(|by| by.cooldown_until)) {
+        (RefusedWhy::Held, Some(record), _) => format!(
+            "held by {}{}, since {}{}",
+            who(record),
+            program(record),
+            record.acquired_at,
+            note(record)
+        ),
+        (RefusedWhy::Held, None, _) => "held by somebody who left no record".to_owned(),
+        (RefusedWhy::Cooldown, _, Some(until)) => format!("in its minimum hold until {until}"),
+        (RefusedWhy::Cooldown, _, None) => "in its minimum hold".to_owned(),
+    }
+}
+
+fn program(record: &LeaseRecord) -> String {
+    let program = record.program.as_deref();
+    program.map_or_else(String::new, |program| {
+        format!(", running {}", printable(program))
+    })
+}
+
 fn holder(record: &LeaseRecord) -> String {
-    let program = record
-        .program
-        .as_deref()
-        .map(|program| format!(", running {}", printable(program)));
     format!(
         "{}{}, since {} ({} ago)",
         who(record),
-        program.unwrap_or_default(),
+        program(record),
         record.acquired_at,
         span(BootClock.wall().since(record.acquired_at)),
     )

@@ -2,14 +2,25 @@
 
 mod args;
 mod choice;
+mod completions;
+mod correction;
 mod ending;
 pub mod exit;
+mod guide;
 mod held;
+mod listeners;
+mod man_page;
+mod output;
 mod plan;
 mod report;
+mod run;
+mod service;
 mod start;
+mod terminal;
 mod usage;
 mod values;
+mod voice;
+mod waiting;
 mod words;
 
 pub use args::Cli;

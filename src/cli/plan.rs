@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 
-use super::args::{LeftoversArg, RecordArg, RunArgs};
+use super::args::{LeftoversArg, RecordArg, RestartArg, RunArgs};
 use super::choice::{self, Choice};
 use super::values::LONGEST_NOTE;
 use super::{named, quoted};
-use crate::commands::run::{RunPlan, command_environment};
+use crate::commands::run::{HookCommands, RunPlan, command_environment};
 use crate::lease::{LeaseName, NameError, Promises, Purpose, Timing, TimingOptions};
 use crate::process::identity;
-use crate::supervisor::{Leftovers, Settings, Wait};
+use crate::supervisor::{Leftovers, Restart, Settings, Wait};
 
 /// A plan, and what has to be said before it is carried out.
 #[derive(Debug)]
@@ -24,6 +24,7 @@ pub(super) type Refused = String;
 
 /// Checks everything that was typed, and opens the store.
 pub(super) fn run(typed: &RunArgs) -> Result<Planned, Refused> {
+    let wait = wait(typed)?;
     let lease = LeaseName::from_os(&typed.lease).map_err(|error| match error {
         NameError::TooLong(_) => error.to_string(),
         _ => format!("{error}; a name is 1 to 512 bytes of UTF-8 without control characters"),
@@ -43,17 +44,40 @@ pub(super) fn run(typed: &RunArgs) -> Result<Planned, Refused> {
         &choice.passed_on,
     );
     let plan = RunPlan {
-        settings: settings(typed, timing),
+        settings: settings(typed, timing, wait),
         min_hold: typed.min_hold.filter(|span| !span.is_zero()),
         holder,
         purpose,
         stop_signal: typed.stop.stop_signal,
         command: typed.command.clone(),
         environment,
+        hooks: HookCommands {
+            acquired: typed.telling.on_acquired.clone(),
+            doubt: typed.telling.on_doubt.clone(),
+            lost: typed.telling.on_lost.clone(),
+            released: typed.telling.on_released.clone(),
+        },
+        restart: match typed.restart {
+            None => Restart::Never,
+            Some(RestartArg::OnLost) => Restart::OnLost,
+            Some(RestartArg::Always) => Restart::Always,
+        },
         lease,
         store,
     };
     Ok(Planned { plan, choice })
+}
+
+/// A standby that stops standing by is none.
+fn wait(typed: &RunArgs) -> Result<Wait, Refused> {
+    match (typed.wait, typed.restart) {
+        (wait, None) => Ok(wait.unwrap_or(Wait::No)),
+        (None | Some(Wait::Forever), Some(_)) => Ok(Wait::Forever),
+        (Some(_), Some(_)) => Err(
+            "--restart waits for the lease for ever, and --wait limits that: give one of them"
+                .to_owned(),
+        ),
+    }
 }
 
 fn timing(typed: &RunArgs) -> Result<Timing, Refused> {
@@ -67,10 +91,12 @@ fn timing(typed: &RunArgs) -> Result<Timing, Refused> {
     Timing::new(options).map_err(|error| error.to_string())
 }
 
-fn settings(typed: &RunArgs, timing: Timing) -> Settings {
+fn settings(typed: &RunArgs, timing: Timing, wait: Wait) -> Settings {
     Settings {
         timing,
-        wait: typed.wait.unwrap_or(Wait::No),
+        wait,
+        pause_first: std::time::Duration::ZERO,
+        prepare: typed.telling.on_acquired.is_some(),
         run_timeout: typed.stop.run_timeout,
         grace: typed.stop.grace,
         leftovers: match typed.stop.leftovers {

@@ -1,119 +1,157 @@
-//! News as lines for people, on stderr. Nothing here may wait or fail: a full pipe costs a line,
-//! never a renewal.
+//! News as lines for people.
 
-use std::io::Write;
-use std::os::fd::AsFd;
 use std::time::Duration;
 
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-
-use super::{named, printable};
-use crate::commands::run::{Listener, News};
+use super::voice::Voice;
+use super::waiting::Display;
+use super::{named, os_error, printable, terminal};
+use crate::clock::{BootClock, Clock, Instant};
+use crate::commands::events::LogLevel;
+use crate::commands::run::{HookFate, HookName, Listener, News};
 use crate::lease::{FencingToken, LostWhy, Observation, RefusedWhy, StoreError};
-use crate::process::{Containment, Survivor};
-use crate::supervisor::StopWhy;
+use crate::process::{Containment, Survivor, name_of};
+use crate::supervisor::{CommandEnd, StopWhy, Wait};
 
-/// How much is printed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Level {
-    /// Errors only.
-    Quiet,
-    /// And what people have to know.
-    Normal,
-    /// And what went well.
-    Verbose,
-}
-
-/// Prints to stderr.
+/// Says what a run has to tell.
 #[derive(Debug)]
 pub(super) struct Printer {
-    level: Level,
+    pub(super) voice: Voice,
     lease: String,
     stop_signal: String,
-    /// From which level on waiting is told.
-    waiting_from: Level,
+    /// How much it matters that we wait.
+    waiting: LogLevel,
     /// The holder that was last said to be waited for: said again only when it changes.
     waited_for: Option<Awaited>,
+    /// Where waiting is shown on a terminal, in place of being said.
+    display: Option<Display>,
 }
 
 /// What is waited for: the end of this hold, or of a minimum hold.
 type Awaited = (RefusedWhy, Option<FencingToken>);
 
 impl Printer {
-    pub(super) fn new(level: Level, lease: &str, stop_signal: String) -> Self {
+    pub(super) fn new(voice: Voice, lease: &str, stop_signal: String) -> Self {
         Self {
-            level,
+            voice,
             lease: named(lease),
             stop_signal,
-            waiting_from: Level::Normal,
+            waiting: LogLevel::Info,
             waited_for: None,
+            display: None,
         }
+    }
+
+    /// Shows waiting as one line that is kept up to date, where there is a terminal for it. `limit`: how
+    /// long is waited.
+    pub(super) fn show_waiting(&mut self, limit: Wait) {
+        let lease = &self.lease;
+        let can = self.voice.can_draw();
+        self.display = can.then(|| Display::new(lease, limit, BootClock.now()));
     }
 
     /// To be refused is no news, and so neither is to wait: cron would mail it.
     pub(super) const fn do_not_tell_of_waiting(&mut self) {
-        self.waiting_from = Level::Verbose;
-    }
-}
-
-/// Prints the last word of a failed run; for that it waits a little.
-pub(super) fn last_word(text: &str) {
-    line(text, PollTimeout::from(500_u16));
-}
-
-/// One line, one write. A pipe that is full, or a terminal that was stopped, loses it.
-fn line(text: &str, patience: PollTimeout) {
-    let mut all = format!("leasectl: {text}\n");
-    // A pipe takes this much in one piece whenever it is ready to be written to.
-    if all.len() > 4096 {
-        all = all.chars().take(1_000).collect();
-        all.push_str("…\n");
-    }
-    let stderr = std::io::stderr();
-    let mut fds = [PollFd::new(stderr.as_fd(), PollFlags::POLLOUT)];
-    if poll(&mut fds, patience).is_ok_and(|ready| ready > 0) {
-        stderr.lock().write_all(all.as_bytes()).ok();
+        self.waiting = LogLevel::Debug;
     }
 }
 
 impl Listener for Printer {
     fn hear(&mut self, news: &News<'_>) {
+        match news {
+            News::Acquired { token, .. } => {
+                self.voice.under(Some(*token));
+                self.wait_is_over();
+            }
+            News::Refused { .. } => self.wait_is_over(),
+            News::Suspended => self.voice.erase(),
+            News::Redraw => drop(self.draw(true)),
+            _ => {}
+        }
         let told = match news {
             News::Waiting { why, by } => self.waiting(*why, by),
             _ => self
                 .of_the_lease(news)
                 .or_else(|| self.of_the_command(news)),
         };
-        if let Some((level, text)) = told
-            && level <= self.level
-        {
-            line(&text, PollTimeout::ZERO);
+        if let Some((level, text)) = told {
+            self.voice.say(level, &text);
+            // It took the place of what was drawn.
+            self.draw(false);
         }
+        if let News::Restarting { .. } = news {
+            self.voice.under(None);
+            self.waited_for = None;
+        }
+    }
+
+    fn wake_at(&self) -> Instant {
+        let display = self.display.as_ref();
+        display.map_or(Instant::NEVER, Display::wake_at)
+    }
+
+    fn on_time(&mut self, now: Instant) {
+        if let Some(display) = &mut self.display {
+            display.on_time(now);
+            self.draw(false);
+        }
+    }
+
+    fn follows_the_holder(&self) -> bool {
+        self.voice.says(self.waiting)
     }
 }
 
-/// From which level on it is told, and how.
-type Told = Option<(Level, String)>;
+/// How much it matters, and how it is said.
+type Told = Option<(LogLevel, String)>;
 
 impl Printer {
     fn waiting(&mut self, why: RefusedWhy, by: &Observation) -> Told {
+        if let Some(display) = &mut self.display
+            && self.voice.says(self.waiting)
+        {
+            display.shows(why, by, BootClock.now());
+        }
+        if self.draw(false) {
+            return None;
+        }
         let awaited = (why, by.record.as_ref().map(|record| record.token));
         if self.waited_for == Some(awaited) {
             return None;
         }
         self.waited_for = Some(awaited);
         let how = super::held::describe(why, Some(by));
-        Some((
-            self.waiting_from,
-            format!("{} is {how}; waiting", self.lease),
-        ))
+        Some((self.waiting, format!("{} is {how}; waiting", self.lease)))
+    }
+
+    /// Draws what is shown of the wait. False when nothing is, or not here and now: we may be in the
+    /// background, where the line that the cursor is on is somebody else's.
+    fn draw(&mut self, afresh: bool) -> bool {
+        let display = self.display.as_ref().filter(|display| display.is_on());
+        let Some(display) = display else {
+            return false;
+        };
+        let Some(columns) = terminal::columns() else {
+            self.voice.leave_the_drawing();
+            return false;
+        };
+        let text = display.text(columns, BootClock.now());
+        self.voice.draw(&text, afresh);
+        true
+    }
+
+    fn wait_is_over(&mut self) {
+        self.waited_for = None;
+        if let Some(display) = &mut self.display {
+            display.ends();
+        }
+        self.voice.erase();
     }
 
     fn of_the_lease(&self, news: &News<'_>) -> Told {
         let lease = &self.lease;
         Some(match news {
             News::StoreSilent { error } => {
-                (Level::Normal, format!("{}; trying again", because(*error)))
+                (LogLevel::Warn, format!("{}; trying again", because(*error)))
             }
             News::Acquired {
                 token,
@@ -123,11 +161,11 @@ impl Printer {
             } => {
                 let waited = span(*waited);
                 let text = format!("acquired {lease} on {store} after {waited}, token {token}");
-                (Level::Verbose, text)
+                (LogLevel::Debug, text)
             }
             News::TooLate => {
                 let text = format!("{lease} was granted too late to start; trying again");
-                (Level::Normal, text)
+                (LogLevel::Warn, text)
             }
             News::Renewed {
                 remaining: Some(remaining),
@@ -136,24 +174,24 @@ impl Printer {
                 let remaining = span(*remaining);
                 let text =
                     format!("renewed {lease}; SIGKILL is {remaining} away without a renewal");
-                (Level::Verbose, text)
+                (LogLevel::Debug, text)
             }
             News::RenewFailed {
                 error, remaining, ..
-            } => (Level::Normal, renew_failed(error, *remaining)),
+            } => (LogLevel::Warn, renew_failed(error, *remaining)),
             News::DoubtEnded => {
                 let text = format!("the store answers again; {lease} is still ours");
-                (Level::Normal, text)
+                (LogLevel::Info, text)
             }
             News::Lost { why, .. } => (
-                Level::Normal,
+                LogLevel::Warn,
                 format!("{lease} was lost: it {}", lost(*why)),
             ),
-            News::Released { .. } => (Level::Verbose, format!("released {lease}")),
+            News::Released { .. } => (LogLevel::Debug, format!("released {lease}")),
             News::ReleaseUncertain { error, .. } => {
                 let why = because(*error);
                 let text = format!("{why}; {lease} ends by itself when its time has run out");
-                (Level::Normal, text)
+                (LogLevel::Warn, text)
             }
             _ => return None,
         })
@@ -162,11 +200,11 @@ impl Printer {
     fn of_the_command(&self, news: &News<'_>) -> Told {
         let text = match news {
             News::Started { pid, containment } => {
-                return Some((Level::Verbose, started(*pid, *containment)));
+                return Some((LogLevel::Debug, started(*pid, *containment)));
             }
-            News::Killing => {
+            News::Killing { .. } => {
                 let text = "sending SIGKILL to the whole command".to_owned();
-                return Some((Level::Verbose, text));
+                return Some((LogLevel::Debug, text));
             }
             News::Stopping { why, kill_in } => self.stopping(*why, *kill_in)?,
             News::Paused {
@@ -193,34 +231,69 @@ impl Printer {
                 }
             ),
             News::GuardianLost => "the guardian is gone; killing the command".to_owned(),
+            News::Hook { hook, fate, .. } => return of_hook(*hook, fate),
+            News::Restarting { delay } => {
+                let text = format!("queueing for {} again in {}", self.lease, span(*delay));
+                return Some((LogLevel::Info, text));
+            }
             News::SecondSignalGivesUp => {
                 "still waiting for processes that do not die; another signal gives up on them"
                     .to_owned()
             }
             _ => return None,
         };
-        Some((Level::Normal, text))
+        Some((LogLevel::Warn, text))
     }
 
     fn stopping(&self, why: StopWhy, kill_in: Duration) -> Option<String> {
-        let why = match why {
-            StopWhy::Lost(why) => format!("{} was lost: it {}", self.lease, lost(why)),
-            // We were stopped ourselves meanwhile: the last word tells all of it.
-            StopWhy::NotRenewed if kill_in.is_zero() => return None,
-            StopWhy::NotRenewed => format!("{} could not be renewed in time", self.lease),
-            StopWhy::RunTimeout => "--run-timeout was reached".to_owned(),
-            StopWhy::Operator => "an operator asked for the lease".to_owned(),
-            StopWhy::ScheduledEvent => "this machine is about to go away".to_owned(),
-            // The line that names them has been printed.
-            StopWhy::Leftovers => return None,
-            StopWhy::Internal => "the guardian is gone".to_owned(),
-        };
+        // We were stopped ourselves meanwhile: the last word tells all of it.
+        if why == StopWhy::NotRenewed && kill_in.is_zero() {
+            return None;
+        }
+        // The line that names leftovers has been printed, and the one about a hook follows.
+        let why = stop_reason(why, &self.lease)?;
         Some(format!(
             "{why}: sending {} to the whole command, and SIGKILL in {}",
             self.stop_signal,
             span(kill_in)
         ))
     }
+}
+
+/// A hook that went well is no news.
+fn of_hook(hook: HookName, fate: &HookFate) -> Told {
+    let how = match fate {
+        HookFate::Ended(CommandEnd::Exited(0)) => {
+            return Some((LogLevel::Debug, format!("the {} hook ended", hook.word())));
+        }
+        HookFate::Ended(CommandEnd::Exited(code)) => format!("failed with exit code {code}"),
+        HookFate::Ended(CommandEnd::Killed(signal)) => {
+            format!("was killed by {}", name_of(*signal))
+        }
+        HookFate::NotStarted(error) => format!("could not be started: {}", os_error(error)),
+        HookFate::TooSlow => "did not end within 10s and was killed".to_owned(),
+    };
+    // The one that keeps the command from starting is named by the last word.
+    let level = match hook {
+        HookName::Acquired => LogLevel::Debug,
+        HookName::Doubt | HookName::Lost | HookName::Released => LogLevel::Warn,
+    };
+    Some((level, format!("the {} hook {how}", hook.word())))
+}
+
+/// Why the command is being stopped; `None` for leftovers, which have names, and for a hook, which has a
+/// line of its own.
+pub(super) fn stop_reason(why: StopWhy, lease: &str) -> Option<String> {
+    Some(match why {
+        StopWhy::Lost(why) => format!("{lease} was lost: it {}", lost(why)),
+        StopWhy::NotRenewed => format!("{lease} could not be renewed in time"),
+        StopWhy::RunTimeout => "--run-timeout was reached".to_owned(),
+        StopWhy::Operator => "an operator asked for the lease".to_owned(),
+        StopWhy::ScheduledEvent => "this machine is about to go away".to_owned(),
+        StopWhy::Leftovers | StopWhy::Hook => return None,
+        StopWhy::Internal => "the guardian is gone".to_owned(),
+        StopWhy::Interrupted => "a signal came before the command was started".to_owned(),
+    })
 }
 
 fn renew_failed(error: &StoreError, remaining: Option<Duration>) -> String {
@@ -274,7 +347,7 @@ pub(super) fn lost(why: LostWhy) -> &'static str {
     }
 }
 
-fn because(error: Option<&StoreError>) -> String {
+pub(super) fn because(error: Option<&StoreError>) -> String {
     error.map_or_else(
         || "the store gave no answer".to_owned(),
         |error| super::chain(error),

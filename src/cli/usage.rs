@@ -2,22 +2,30 @@
 //! hold a password.
 
 use std::ffi::OsString;
-use std::io::Write;
 
+use clap::CommandFactory;
 use clap::error::{ContextKind, ContextValue, Error, ErrorKind};
 
-use super::{exit, printable, quoted};
+use super::args::Cli;
+use super::correction::{self, Correction};
+use super::{printable, quoted};
 use crate::store::url::StoreUrl;
 
 const SYNTAX: &str = "write leasectl run --lease NAME -- COMMAND";
+const LEASECTL: &str = "leasectl";
+const RUN: &str = "leasectl run";
 
-/// Help and version are asked for and go to stdout; everything else is an error in one line.
-pub(super) fn answer(error: &Error, words: &[OsString]) -> Result<i32, String> {
+/// What was typed by users of other programs, and what it is called here.
+const ELSEWHERE: [(&str, &str); 1] = [(
+    "--timeout",
+    "write --wait DURATION for how long to wait for the lease, --run-timeout DURATION for the longest \
+     run of the command",
+)];
+
+/// Help and version are asked for; everything else is an error in one line.
+pub(super) fn answer(error: &Error, words: &[OsString]) -> Result<String, String> {
     match error.kind() {
-        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
-            let written = write!(std::io::stdout(), "{}", error.render());
-            Ok(if written.is_ok() { 0 } else { exit::INVALID })
-        }
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Ok(error.render().to_string()),
         _ => Err(Typed { error, words }.line()),
     }
 }
@@ -39,7 +47,11 @@ impl Typed<'_> {
                 let verb = self
                     .text(ContextKind::InvalidSubcommand)
                     .unwrap_or_default();
-                format!("there is no verb {}; {SYNTAX}", shown(&verb))
+                let instead = match self.text(ContextKind::SuggestedSubcommand) {
+                    Some(near) if near != "run" => format!("did you mean {near}?"),
+                    _ => SYNTAX.to_owned(),
+                };
+                format!("there is no verb {}; {instead}", shown(&verb))
             }
             ErrorKind::ValueValidation => {
                 let why = std::error::Error::source(self.error)
@@ -99,12 +111,35 @@ impl Typed<'_> {
 
     fn unknown(&self) -> String {
         let typed = self.text(ContextKind::InvalidArg).unwrap_or_default();
-        if typed.starts_with('-') {
-            let near = match self.text(ContextKind::SuggestedArg) {
-                Some(near) => format!("did you mean {near}?"),
-                None => "see leasectl run --help".to_owned(),
-            };
-            return format!("there is no option {}; {near}", printable(&typed));
+        let is_option = typed.starts_with('-');
+        match correction::of(self.words, &typed) {
+            Some(Correction { what, line }) if is_option => format!("{what}; write: {line}"),
+            Some(Correction { what, line }) => {
+                format!("{} was not expected; {what}; write: {line}", shown(&typed))
+            }
+            None if is_option => self.unknown_option(&typed),
+            None => self.misplaced(&typed),
+        }
+    }
+
+    fn unknown_option(&self, typed: &str) -> String {
+        let command = self.command();
+        let known = ELSEWHERE.iter().find(|(option, _)| *option == typed);
+        let instead = match (known, self.text(ContextKind::SuggestedArg)) {
+            (Some((_, here)), _) => (*here).to_owned(),
+            (None, Some(near)) => format!("did you mean {near}?"),
+            (None, None) if command == LEASECTL && is_of_run(typed) => {
+                return format!("no verb was given; {SYNTAX}");
+            }
+            (None, None) => format!("see {command} --help"),
+        };
+        format!("there is no option {}; {instead}", printable(typed))
+    }
+
+    fn misplaced(&self, typed: &str) -> String {
+        let command = self.command();
+        if command != RUN {
+            return format!("{} was not expected; see {command} --help", shown(typed));
         }
         // `--lease $NAME -- job` with an empty NAME: the option took the dashes for its value.
         let place = self.words.iter().position(|word| *word == *typed);
@@ -118,19 +153,33 @@ impl Typed<'_> {
             }
             _ => format!(
                 "{} was not expected; a command goes after --: {SYNTAX}",
-                shown(&typed)
+                shown(typed)
             ),
         }
     }
 
     fn missing(&self) -> String {
         let missing = self.text(ContextKind::InvalidArg).unwrap_or_default();
+        if self.command() != RUN {
+            let (missing, command) = (printable(&missing), self.command());
+            return format!("{missing} was not given; see {command} --help");
+        }
         let what = match (missing.contains("--lease"), missing.contains("COMMAND")) {
             (true, true) => "neither a lease nor a command was given",
             (true, false) => "no --lease was given",
             _ => "no command was given",
         };
         format!("{what}; {SYNTAX}")
+    }
+
+    /// leasectl, with the verb that was typed.
+    fn command(&self) -> String {
+        let verb = self.words.get(1).and_then(|word| word.to_str());
+        let leasectl = Cli::command();
+        match verb.and_then(|verb| leasectl.find_subcommand(verb)) {
+            Some(verb) => format!("leasectl {}", verb.get_name()),
+            None => LEASECTL.to_owned(),
+        }
     }
 
     /// clap's own words, without its usage lines.
@@ -147,18 +196,37 @@ impl Typed<'_> {
     }
 }
 
+/// Whether `run` has this long option.
+fn is_of_run(option: &str) -> bool {
+    let leasectl = Cli::command();
+    let run = leasectl.find_subcommand("run");
+    let mut options = run.into_iter().flat_map(clap::Command::get_arguments);
+    option
+        .strip_prefix("--")
+        .is_some_and(|name| options.any(|option| option.get_long() == Some(name)))
+}
+
 /// A word as it was typed; of a URL no more than scheme, host and path, and nothing of what may be a
 /// URL with a password and cannot be taken apart.
-fn shown(word: &str) -> String {
-    let like_a_url = word.contains("://") || word.contains('?');
-    let may_have_a_login = word.contains(':') && word.contains('@');
+pub(super) fn shown(word: &str) -> String {
     match StoreUrl::parse(word) {
-        Ok(url) if like_a_url && !url.path().contains('@') => quoted(&shortened(&url.to_string())),
-        _ if like_a_url || may_have_a_login => {
+        Ok(url) if like_a_url(word) && !url.path().contains('@') => {
+            quoted(&shortened(&url.to_string()))
+        }
+        _ if may_be_a_url_with_a_login(word) => {
             "a URL (not shown: it may hold a password)".to_owned()
         }
         _ => quoted(&shortened(word)),
     }
+}
+
+/// Whether a word may be repeated only in part, or not at all.
+pub(super) fn may_be_a_url_with_a_login(word: &str) -> bool {
+    like_a_url(word) || (word.contains(':') && word.contains('@'))
+}
+
+fn like_a_url(word: &str) -> bool {
+    word.contains("://") || word.contains('?')
 }
 
 /// Enough of a word to know it by.

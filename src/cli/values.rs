@@ -1,7 +1,9 @@
 //! Texts of the command line as values. Each parser says what is wrong and what would be right.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
+use super::args::EventsArg;
 use crate::process::SignalName;
 use crate::supervisor::Wait;
 
@@ -39,6 +41,18 @@ pub(super) fn wait(text: &str) -> Result<Wait, String> {
 pub(super) fn fraction(text: &str) -> Result<f64, String> {
     text.parse()
         .map_err(|_| "it is not a number; write a fraction such as 0.1".to_owned())
+}
+
+/// `--events`: a file, or `fd:N`.
+pub(super) fn events(text: &str) -> Result<EventsArg, String> {
+    match text.strip_prefix("fd:") {
+        Some(number) => match number.parse() {
+            Ok(number @ 0..) => Ok(EventsArg::Descriptor(number)),
+            _ => Err("after fd: comes the number of an open descriptor, as in fd:3".to_owned()),
+        },
+        None if text.is_empty() => Err("it is empty; write a file or fd:N".to_owned()),
+        None => Ok(EventsArg::File(PathBuf::from(text))),
+    }
 }
 
 /// `--held-exit-code`.

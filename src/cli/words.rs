@@ -3,6 +3,8 @@
 use std::error::Error;
 use std::fmt::Write;
 
+use crate::lease::in_one_line;
+
 /// Foreign text for a terminal: control characters, and the ones that turn the direction of writing,
 /// are shown instead of obeyed.
 pub(super) fn printable(text: &str) -> String {
@@ -44,15 +46,9 @@ const fn is_invisible(letter: char) -> bool {
         '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
-/// An error and what it came from, in one line.
+/// An error and what it came from, in one line, safe to print.
 pub(super) fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(next) = cause {
-        write!(text, ": {next}").ok();
-        cause = next.source();
-    }
-    printable(&text)
+    printable(&in_one_line(error))
 }
 
 /// The kernel's word without its number; for a limit, which one it was and how it is raised.

@@ -1,3 +1,5 @@
 //! The verbs: one room each, and the only place where stores, supervisor, keeper and processes meet.
 
+pub mod events;
+mod holders;
 pub mod run;

@@ -27,6 +27,19 @@ impl fmt::Display for StoreLabel {
     }
 }
 
+/// An error and what it came from, in one line: `Display` never repeats its cause.
+#[must_use]
+pub fn in_one_line(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(next) = cause {
+        text.push_str(": ");
+        text.push_str(&next.to_string());
+        cause = next.source();
+    }
+    text
+}
+
 /// What a store was asked to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Doing {

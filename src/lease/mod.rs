@@ -18,6 +18,7 @@ mod hold;
 mod holder;
 mod name;
 mod observation;
+mod outcome;
 mod owner;
 mod promises;
 mod record;
@@ -27,14 +28,15 @@ mod timing;
 mod token;
 
 pub use claim::{Claim, Purpose};
-pub use error::{Cause, Doing, Effect, StoreError, StoreLabel};
+pub use error::{Cause, Doing, Effect, StoreError, StoreLabel, in_one_line};
 pub use hold::Hold;
 pub use holder::Holder;
 pub use name::{LONGEST_NAME, LeaseName, NameError};
 pub use observation::{LeaseState, Observation};
+pub use outcome::OutcomeWord;
 pub use owner::OwnerId;
 pub use promises::{Change, Expiry, Fencing, Promises};
-pub use record::{EndedRun, Ending, LARGEST_RECORD, LeaseRecord, OutcomeWord};
+pub use record::{EndedRun, Ending, LARGEST_RECORD, LeaseRecord};
 pub use store::{Attempt, LeaseStore, LostWhy, Place, Refusal, RefusedWhy, Release, Renewal};
 pub use tenure::Tenure;
 pub use timing::{

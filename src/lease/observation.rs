@@ -32,3 +32,19 @@ pub struct Observation {
     /// The end of the minimum hold.
     pub cooldown_until: Option<WallTime>,
 }
+
+impl Observation {
+    /// Whether people would be shown the same: the same state, the same hold, the same end. What only
+    /// the passing of time changes is no difference.
+    #[must_use]
+    pub fn shows_the_same_as(&self, other: &Self) -> bool {
+        let shown = |seen: &Self| {
+            let hold = seen.record.as_ref().map(|record| {
+                let ended = record.ended.is_some();
+                (record.token, record.renewals, record.not_before_at, ended)
+            });
+            (seen.state, hold)
+        };
+        shown(self) == shown(other)
+    }
+}

@@ -9,42 +9,12 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Claim, FencingToken, Holder, LeaseName};
+use super::{Claim, FencingToken, Holder, LeaseName, OutcomeWord};
 use crate::clock::WallTime;
 
 /// The most bytes a record may have.
 pub const LARGEST_RECORD: usize = 4096;
 const SCHEMA: &str = "leasectl.record/1";
-
-/// How a run ended, in words that scripts and dashboards rely on (INTERFACES, `outcome`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum OutcomeWord {
-    /// The command ended by itself.
-    Completed,
-    /// Somebody else had the lease; nothing was run.
-    Refused,
-    /// The lease was lost or not renewed in time.
-    Lost,
-    /// `--run-timeout` was reached.
-    TimedOut,
-    /// An operator asked for the lease.
-    Operator,
-    /// The machine was about to go away.
-    ScheduledEvent,
-    /// The command's tree could not be shown dead.
-    NotShownDead,
-    /// The store could not be reached; nothing was run.
-    Unreachable,
-    /// The command could not be started.
-    NotStarted,
-    /// Usage, configuration or permission; nothing was run.
-    Invalid,
-    /// A signal ended the wait for the lease.
-    Interrupted,
-    /// Nobody wrote how it ended.
-    Vanished,
-}
 
 /// A run that is over (`ended` and `last_run`).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -64,6 +64,23 @@ pub trait LeaseStore: fmt::Debug + Send + Sync + 'static {
 
     /// Looks without touching. A lease that never existed is free, not an error.
     async fn observe(&self, name: &LeaseName) -> Result<Observation, StoreError>;
+
+    /// For onlookers: returns when people would be shown something else than what was `seen`
+    /// ([`Observation::shows_the_same_as`]), at the latest after `at_most`.
+    ///
+    /// - Returns at once when what was seen is already old: nothing that changed since is slept through.
+    /// - May return early for no reason. Says nothing of what has changed: the caller looks again.
+    /// - Safe to drop at any point. It takes nothing and stands in no queue: it cannot change who gets
+    ///   the lease, or when.
+    /// - Where changes are pushed ([`Promises::change`]) a new holder and a release are told; elsewhere
+    ///   the store looks again and again, and is the one that may sleep in between.
+    /// - Not promised: that changes which follow one another quickly are all seen, and that the sudden
+    ///   death of a holder is seen before its hold has ended.
+    async fn wait_for_change(
+        &self,
+        seen: &Observation,
+        at_most: Duration,
+    ) -> Result<(), StoreError>;
 }
 
 /// The answer to an attempt. Both are ordinary; neither is an error.
@@ -135,6 +152,18 @@ pub enum LostWhy {
     Taken,
     /// The store no longer knows of it.
     Vanished,
+}
+
+impl LostWhy {
+    /// The word for it in events and hooks.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Expired => "expired",
+            Self::Taken => "taken",
+            Self::Vanished => "vanished",
+        }
+    }
 }
 
 /// The answer to a release.

@@ -4,11 +4,11 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, FdFlag, OFlag, fcntl};
-use nix::unistd::{pipe2, read};
+use nix::unistd::{dup2_stdin, dup2_stdout, pipe2, read};
 
-use super::guardian::{Guardian, IGNORED};
-use super::message::Report;
-use super::sweep;
+use super::guardian::Guardian;
+use super::message::{Part, Report};
+use super::sweep::{self, CommandGroup};
 use super::sys::{self, Fork, Pid};
 use crate::clock::{BootClock, Clock};
 
@@ -17,17 +17,19 @@ use crate::clock::{BootClock, Clock};
 const LOCK_AT: i32 = 100;
 
 impl Guardian {
-    /// Starts the command, unless nothing is armed or the stop instant has come (P4).
-    pub(super) fn start(&mut self, token: u64) {
+    /// Starts a part of the tree, unless nothing is armed or the stop instant has come (P4).
+    pub(super) fn start(&mut self, token: u64, part: Part, input: Option<OwnedFd>) {
         if !self.execution.may_start(BootClock.now()) {
             self.tell(Report::NotStarted(libc::ETIME));
             return self.nothing_left();
         }
-        self.image.set_token(token);
-        match self.fork_command() {
+        for image in self.hook.iter_mut().chain([&mut self.image]) {
+            image.set_token(token);
+        }
+        match self.fork_part(part, input) {
             Ok((pid, birth)) => {
                 self.birth = Some(birth);
-                self.execution.born(pid);
+                self.execution.born(pid, part);
             }
             Err(errno) => {
                 self.tell(Report::NotStarted(-(errno as i32)));
@@ -36,7 +38,15 @@ impl Guardian {
         }
     }
 
-    fn fork_command(&mut self) -> Result<(Pid, OwnedFd), Errno> {
+    /// The group of a part: a hook leads one of its own, so that the terminal's keys do not reach it.
+    pub(super) const fn group_of(&self, part: Part) -> CommandGroup {
+        match part {
+            Part::Hook => CommandGroup::Own,
+            Part::Command => self.group,
+        }
+    }
+
+    fn fork_part(&mut self, part: Part, input: Option<OwnedFd>) -> Result<(Pid, OwnedFd), Errno> {
         let (ours, theirs) = pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK)?;
         let guardian = nix::unistd::getpid().as_raw();
         let into = self
@@ -51,14 +61,14 @@ impl Guardian {
         };
         match fork.map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or(libc::EAGAIN)))? {
             Fork::Child => {
-                let errno = self.become_command(guardian);
+                let errno = self.become_part(part, input, guardian);
                 sys::write_all(theirs.as_fd(), &errno.to_ne_bytes());
                 sys::exit_now(127);
             }
             Fork::Parent(pid) => {
                 // Both sides set the group, whoever comes first: until then a signal to the group
                 // would miss the command, or hit the guardian's.
-                sweep::join_group(pid, self.group).ok();
+                sweep::join_group(pid, self.group_of(part)).ok();
                 Ok((pid, ours))
             }
         }
@@ -66,10 +76,21 @@ impl Guardian {
 
     /// Runs in the new process; returns only the errno of what failed, negative when it was not the
     /// command's fault.
-    fn become_command(&self, guardian: Pid) -> i32 {
-        let prepared = sweep::join_group(0, self.group)
+    fn become_part(&self, part: Part, input: Option<OwnedFd>, guardian: Pid) -> i32 {
+        let image = match part {
+            Part::Hook => self.hook.as_ref(),
+            Part::Command => Some(&self.image),
+        };
+        let Some(image) = image else {
+            return -libc::ENOENT;
+        };
+        let prepared = sweep::join_group(0, self.group_of(part))
             .and_then(|()| nix::sys::prctl::set_pdeathsig(nix::sys::signal::Signal::SIGKILL))
-            .and_then(|()| self.pass_on_lock());
+            .and_then(|()| self.pass_on_lock())
+            .and_then(|()| match (part, input) {
+                (Part::Hook, Some(input)) => redirect(input),
+                (Part::Hook | Part::Command, _) => Ok(()),
+            });
         if let Err(errno) = prepared {
             return -(errno as i32);
         }
@@ -77,10 +98,10 @@ impl Guardian {
         if nix::unistd::getppid().as_raw() != guardian {
             return -libc::ESRCH;
         }
-        if let Err(error) = self.inherited.restore(&IGNORED, self.ignored_by_caller) {
+        if let Err(error) = self.inherited.restore() {
             return -error.raw_os_error().unwrap_or(libc::EINVAL);
         }
-        self.image.execute()
+        image.execute()
     }
 
     /// The whole tree carries the lock's descriptor, so that it ends with the last of them.
@@ -114,4 +135,10 @@ impl Guardian {
             self.execution.stillborn();
         }
     }
+}
+
+/// A hook reads what happened from its input, and what it prints goes to standard error.
+fn redirect(input: OwnedFd) -> Result<(), Errno> {
+    dup2_stdin(input)?;
+    dup2_stdout(std::io::stderr())
 }

@@ -24,6 +24,8 @@ pub enum FrontEvent {
     Empty,
     /// The guardian is dead; the tree is ours to kill.
     GuardianLost,
+    /// A hook outside the tree has ended.
+    HookEnded(Pid, Change),
     /// A signal for leasectl, not sent by the command's own tree.
     Signal(Heard),
 }

@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use super::message::Part;
 use super::sys::{Change, Pid};
 use super::tree::Pass;
 use crate::clock::Instant;
@@ -18,12 +19,14 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 /// The command, as far as it is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Command {
-    /// Nothing is run, and nothing of an earlier command is left.
+    /// Nothing has been run yet, or nothing is left of what was.
     None,
     /// It was forked.
     Main(Pid),
     /// Its program could not be executed; its process is about to be reaped.
     Stillborn(Pid),
+    /// The `acquired` hook has ended well; what it left may live, and the command may follow.
+    Prepared,
     /// It has ended; what it left may live.
     Leftovers,
     /// As before, and the front said to leave them alone.
@@ -79,8 +82,8 @@ pub(super) struct Execution {
     armed: Option<(Instant, Instant)>,
     expiry_grace: Duration,
     front_gone: bool,
-    /// No further command follows this one.
-    last: bool,
+    /// Which part of the tree is run, or was run last.
+    part: Part,
     over: bool,
     /// Whether the command's main process is stopped.
     job: Job,
@@ -97,7 +100,7 @@ impl Execution {
             armed: None,
             expiry_grace,
             front_gone: false,
-            last: false,
+            part: Part::Command,
             over: false,
             job: Job::Going,
             ran_out: false,
@@ -111,19 +114,21 @@ impl Execution {
 
     /// Armed, nothing running, nothing stopping, and the stop instant is still to come (P4).
     pub(super) fn may_start(&self, now: Instant) -> bool {
-        self.command == Command::None
+        matches!(self.command, Command::None | Command::Prepared)
+            && !self.over
             && self.stage == Stage::Running
             && !self.front_gone
             && self.armed.is_some_and(|(stop, _)| now < stop)
     }
 
-    /// No further command follows the one that is about to start.
-    pub(super) const fn is_last(&mut self) {
-        self.last = true;
+    pub(super) const fn born(&mut self, pid: Pid, part: Part) {
+        self.command = Command::Main(pid);
+        self.part = part;
     }
 
-    pub(super) const fn born(&mut self, pid: Pid) {
-        self.command = Command::Main(pid);
+    /// Which part of the tree is run, or was run last.
+    pub(super) const fn part(&self) -> Part {
+        self.part
     }
 
     pub(super) const fn stillborn(&mut self) {
@@ -140,7 +145,7 @@ impl Execution {
     pub(super) const fn command(&self) -> Option<Pid> {
         match self.command {
             Command::Main(pid) | Command::Stillborn(pid) => Some(pid),
-            Command::None | Command::Leftovers | Command::LetGo => None,
+            Command::None | Command::Prepared | Command::Leftovers | Command::LetGo => None,
         }
     }
 
@@ -181,9 +186,14 @@ impl Execution {
         self.ran_out
     }
 
-    pub(super) fn main_ended(&mut self) {
+    /// The main process of the part has ended. Only a hook that ends well is followed by anything: a
+    /// guardian that has been told of its failure starts no command, whatever it is told afterwards.
+    pub(super) fn main_ended(&mut self, well: bool) {
         if let Command::Main(_) = self.command {
-            self.command = Command::Leftovers;
+            self.command = match self.part {
+                Part::Hook if well && self.stage == Stage::Running => Command::Prepared,
+                Part::Hook | Part::Command => Command::Leftovers,
+            };
         }
     }
 
@@ -191,9 +201,14 @@ impl Execution {
         self.command != Command::None
     }
 
-    /// Nothing of the tree is left: ready for the next command, if one follows.
+    /// Whether the tree, which may be empty, waits for its command.
+    pub(super) fn awaits_command(&self) -> bool {
+        self.command == Command::Prepared && self.stage == Stage::Running
+    }
+
+    /// Nothing of the tree is left, and nothing follows.
     pub(super) const fn emptied(&mut self) {
-        self.over = self.last;
+        self.over = true;
         self.command = Command::None;
         self.stage = Stage::Running;
         self.armed = None;
@@ -222,7 +237,7 @@ impl Execution {
         self.front_gone = true;
         match self.command {
             Command::None | Command::LetGo => false,
-            Command::Main(_) | Command::Stillborn(_) | Command::Leftovers => {
+            Command::Main(_) | Command::Stillborn(_) | Command::Prepared | Command::Leftovers => {
                 self.stop(now, expiry_grace)
             }
         }

@@ -17,7 +17,7 @@ use super::event::FrontEvent;
 use super::execution::{Ending, Execution};
 use super::guard::{Containment, Guard};
 use super::heartbeat::{Heartbeat, Verdict};
-use super::message::{Order, Report};
+use super::message::{Order, Part, Report};
 use super::signals::{Heard, SignalStream};
 use super::sweep;
 use super::sys::{self, Change, Pid, Reaped};
@@ -48,9 +48,9 @@ pub struct Front {
     pub(super) tree: Tree,
     pub(super) cgroup: Option<Cgroup>,
     strangers: Vec<Pid>,
+    /// The hooks outside the tree that have not ended.
+    hooks: Vec<Pid>,
     pub(super) command: Option<Pid>,
-    /// No further command follows the one that was started.
-    pub(super) last: bool,
     pub(super) heartbeat: Heartbeat,
     pub(super) news: VecDeque<FrontEvent>,
     pub(super) terminal: Option<Terminal>,
@@ -73,13 +73,23 @@ impl Front {
             tree: guard.tree,
             cgroup: guard.cgroup,
             strangers: guard.strangers,
+            hooks: Vec::new(),
             command: None,
-            last: false,
             heartbeat: Heartbeat::default(),
             news: VecDeque::new(),
             terminal: Terminal::open(),
             unreaped: false,
         })
+    }
+
+    /// Listens to what is waiting to be heard, without waiting itself.
+    ///
+    /// # Errors
+    /// As [`next`](Self::next).
+    pub fn heard(&mut self) -> io::Result<Option<FrontEvent>> {
+        self.hear_guardian();
+        self.hear_signals()?;
+        Ok(self.news.pop_front())
     }
 
     /// Waits for the next event. Safe to drop at any point: nothing is lost.
@@ -144,7 +154,7 @@ impl Front {
             Report::Empty => {
                 self.command = None;
                 self.heartbeat.stop();
-                if let (Keeper::Guardian(guardian), true) = (&self.keeper, self.last) {
+                if let Keeper::Guardian(guardian) = &self.keeper {
                     self.keeper = Keeper::Leaving(*guardian);
                 }
                 FrontEvent::Empty
@@ -201,6 +211,10 @@ impl Front {
 
     fn child_changed(&mut self, pid: Pid, change: Change) {
         let ended = matches!(change, Change::Exited(_) | Change::Killed(_));
+        if ended && self.has_hook(pid) {
+            self.hooks.retain(|hook| *hook != pid);
+            self.news.push_back(FrontEvent::HookEnded(pid, change));
+        }
         match self.keeper {
             Keeper::Guardian(guardian) if guardian == pid && ended => {
                 // Its last words may say that there was nothing left to guard.
@@ -226,6 +240,17 @@ impl Front {
         }
     }
 
+    /// A hook is our child, and no part of the tree.
+    pub(super) fn adopt_hook(&mut self, pid: Pid) {
+        self.hooks.push(pid);
+        self.strangers.push(pid);
+        self.tree.spare(self.strangers.clone());
+    }
+
+    pub(super) fn has_hook(&self, pid: Pid) -> bool {
+        self.hooks.contains(&pid)
+    }
+
     /// The guardian can no longer be trusted: its children become ours with its death. Not to be
     /// called once it was reaped, when its number may be a stranger's.
     pub(super) fn lose_guardian(&mut self, guardian: Pid) {
@@ -236,7 +261,8 @@ impl Front {
     fn take_over(&mut self) {
         let mut execution = Execution::new(Duration::ZERO);
         // Without a command of its own it still counts as having a tree, until we have looked.
-        execution.born(self.command.unwrap_or_else(|| getpid().as_raw()));
+        let main = self.command.unwrap_or_else(|| getpid().as_raw());
+        execution.born(main, Part::Command);
         self.keeper = Keeper::Ourselves(execution);
         self.heartbeat.stop();
         self.news.push_back(FrontEvent::GuardianLost);

@@ -15,8 +15,9 @@ use super::cgroup::Cgroup;
 use super::channel::Channel;
 use super::execution::Execution;
 use super::guardian::{Guardian, IGNORED};
+use super::hook;
 use super::outbox::Outbox;
-use super::signals::{self, InheritedSignals, SignalName, SignalStream};
+use super::signals::{InheritedSignals, SignalName, SignalStream};
 use super::sweep::{self, CommandGroup};
 use super::sys::{self, Disposition, Fork, Image, Pid};
 use super::tree::Tree;
@@ -28,10 +29,21 @@ pub struct Guarded {
     pub command: Vec<OsString>,
     /// Its environment, complete but for `LEASECTL_TOKEN`, which is known only with the lease.
     pub environment: Vec<(OsString, OsString)>,
+    /// The `acquired` hook, which comes first.
+    pub hook: Option<HookImage>,
     /// How leasectl stops it.
     pub stop_signal: SignalName,
     /// From the stop signal to SIGKILL when the lease runs out or leasectl has died.
     pub expiry_grace: Duration,
+}
+
+/// A hook that is a part of the tree.
+#[derive(Debug)]
+pub struct HookImage {
+    /// What the shell is given.
+    pub command: OsString,
+    /// Its environment, but for `LEASECTL_TOKEN`.
+    pub environment: Vec<(OsString, OsString)>,
 }
 
 /// How the tree is kept together.
@@ -60,13 +72,8 @@ impl Guard {
     ///
     /// # Errors
     /// The kernel's: no process, descriptor or memory to be had, or no `/proc`.
-    pub fn fork(guarded: &Guarded) -> io::Result<Self> {
+    pub fn fork(guarded: &Guarded, inherited: &InheritedSignals) -> io::Result<Self> {
         proc_is_ours()?;
-        let inherited = InheritedSignals::read()?;
-        let ignored_by_caller = IGNORED
-            .iter()
-            .filter(|signal| **signal != libc::SIGPIPE && sys::is_ignored(**signal))
-            .fold(0, |bits, signal| bits | signals::bit(*signal));
         let stream = SignalStream::open()?;
         prctl::set_child_subreaper(true)?;
         let front = getpid().as_raw();
@@ -81,9 +88,9 @@ impl Guard {
             children: child_signals()?,
             tree: Tree::below(front, own_group, Vec::new())?,
             cgroup: cgroup.as_ref().map(Cgroup::again).transpose()?,
-            image: image(guarded)?,
-            inherited,
-            ignored_by_caller,
+            hook: guarded.hook.as_ref().map(hook_image).transpose()?,
+            image: image(&guarded.command, &guarded.environment)?,
+            inherited: *inherited,
             group: command_group(own_group),
             stop_signal: guarded.stop_signal.number(),
             expiry_grace: guarded.expiry_grace,
@@ -125,7 +132,12 @@ impl Guard {
 /// Refuses a `/proc` of another PID namespace: its numbers are other processes, so that nothing of the
 /// tree would be found.
 fn proc_is_ours() -> io::Result<()> {
-    let shown = std::fs::read_link("/proc/self")?;
+    let shown = std::fs::read_link("/proc/self").map_err(|error| {
+        io::Error::other(format!(
+            "without /proc processes cannot be found ({}); mount it",
+            error.kind()
+        ))
+    })?;
     if shown.as_os_str() == std::process::id().to_string().as_str() {
         Ok(())
     } else {
@@ -183,18 +195,18 @@ pub fn somebody_can_continue_us() -> bool {
     session(Some(getppid())).is_some_and(|parents| Some(parents) == session(None))
 }
 
-fn image(guarded: &Guarded) -> io::Result<Image> {
-    let arguments = guarded
-        .command
+fn image(command: &[OsString], environment: &[(OsString, OsString)]) -> io::Result<Image> {
+    let arguments = command
         .iter()
         .map(|text| sys::c_text(text))
         .collect::<Result<_, _>>()?;
-    let environment = guarded
-        .environment
-        .iter()
-        .map(pair)
-        .collect::<Result<_, _>>()?;
+    let environment = environment.iter().map(pair).collect::<Result<_, _>>()?;
     Ok(Image::new(arguments, environment))
+}
+
+fn hook_image(hook: &HookImage) -> io::Result<Image> {
+    let command = [hook::SHELL.into(), "-c".into(), hook.command.clone()];
+    image(&command, &hook.environment)
 }
 
 fn pair((key, value): &(OsString, OsString)) -> io::Result<CString> {

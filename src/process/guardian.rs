@@ -55,10 +55,10 @@ pub(super) struct Guardian {
     pub(super) children: SignalFd,
     pub(super) tree: Tree,
     pub(super) cgroup: Option<Cgroup>,
+    /// What is run: the `acquired` hook, when there is one, then the command.
+    pub(super) hook: Option<Image>,
     pub(super) image: Image,
     pub(super) inherited: InheritedSignals,
-    /// Signals that the caller had ignored, as bits.
-    pub(super) ignored_by_caller: u64,
     pub(super) group: CommandGroup,
     pub(super) stop_signal: i32,
     pub(super) expiry_grace: std::time::Duration,
@@ -153,10 +153,9 @@ impl Guardian {
         while !self.execution.front_is_gone() {
             match self.channel.receive() {
                 Received::Nothing => break,
-                Received::Message(bytes, lock) => {
-                    self.lock = lock.or(self.lock.take());
+                Received::Message(bytes, descriptor) => {
                     match Order::unpack(&bytes) {
-                        Some(order) => self.obey(order),
+                        Some(order) => self.obey(order, descriptor),
                         // Our own other half talks nonsense: trust it no longer.
                         None => self.front_is_gone(),
                     }
@@ -182,15 +181,13 @@ impl Guardian {
         self.tree.signal(self.stop_signal, self.execution.kill_at());
     }
 
-    fn obey(&mut self, order: Order) {
+    fn obey(&mut self, order: Order, descriptor: Option<OwnedFd>) {
         match order {
-            Order::Arm { stop, kill } => self.execution.arm(stop, kill),
-            Order::Go { token, last } => {
-                if last {
-                    self.execution.is_last();
-                }
-                self.start(token);
+            Order::Arm { stop, kill } => {
+                self.lock = descriptor.or(self.lock.take());
+                self.execution.arm(stop, kill);
             }
+            Order::Go { token, part } => self.start(token, part, descriptor),
             Order::Signal(number) => {
                 if let Some(command) = self.execution.command() {
                     sys::send(command, number).ok();
@@ -258,7 +255,7 @@ impl Guardian {
         let over = ended && self.execution.is_paused();
         self.execution.changed(change);
         if ended {
-            self.execution.main_ended();
+            self.execution.main_ended(change == Change::Exited(0));
         }
         if (over || change == Change::Continued) && !self.execution.ran_out() {
             // The front was stopped because the command was. Whoever continued or killed the command
@@ -272,7 +269,7 @@ impl Guardian {
     }
 
     fn no_children(&mut self) {
-        if !self.execution.has_tree() {
+        if !self.execution.has_tree() || self.execution.awaits_command() {
             return;
         }
         // A process that was put into the cgroup from outside is no child of ours.
@@ -295,7 +292,7 @@ impl Guardian {
     fn kill_command(&self) {
         if let Some(command) = self.execution.command() {
             sys::send(command, libc::SIGKILL).ok();
-            if self.group == CommandGroup::Own {
+            if self.group_of(self.execution.part()) == CommandGroup::Own {
                 sys::send_group(command, libc::SIGKILL).ok();
             }
         }

@@ -20,9 +20,9 @@ pub(super) enum Order {
     /// The command must have its stop signal at `stop` and be killed at `kill`; the descriptor of a
     /// kernel lock may come with it.
     Arm { stop: Instant, kill: Instant },
-    /// Start the command, with this fencing token. After the `last` one the guardian goes by itself
-    /// as soon as the tree is empty.
-    Go { token: u64, last: bool },
+    /// Start a part of the tree, with this fencing token; the descriptor that comes with it is its
+    /// standard input.
+    Go { token: u64, part: Part },
     /// Send a signal to the command.
     Signal(i32),
     /// Send the stop signal to the whole tree; SIGKILL after `grace`, never later than `kill`.
@@ -37,6 +37,15 @@ pub(super) enum Order {
     Resume,
     /// Say that you are alive.
     Ping,
+}
+
+/// What is run in the tree, one after the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Part {
+    /// The `acquired` hook. The command follows only when it has ended with exit code 0.
+    Hook,
+    /// The command. Nothing follows it: the guardian goes by itself as soon as the tree is empty.
+    Command,
 }
 
 /// What the guardian reports.
@@ -83,7 +92,7 @@ impl Order {
     pub(super) fn pack(self) -> Packed {
         match self {
             Self::Arm { stop, kill } => pack(1, stop.as_nanos(), kill.as_nanos()),
-            Self::Go { token, last } => pack(2, token, u64::from(last)),
+            Self::Go { token, part } => pack(2, token, u64::from(part == Part::Hook)),
             Self::Signal(number) => pack(3, bits(number), 0),
             Self::Stop { grace } => pack(4, u64::try_from(grace.as_nanos()).unwrap_or(u64::MAX), 0),
             Self::Kill => pack(5, 0, 0),
@@ -103,7 +112,11 @@ impl Order {
             },
             2 => Self::Go {
                 token: first,
-                last: second == 1,
+                part: match second {
+                    0 => Part::Command,
+                    1 => Part::Hook,
+                    _ => return None,
+                },
             },
             3 => Self::Signal(signed(first)?),
             4 => Self::Stop {
@@ -167,7 +180,11 @@ mod tests {
             },
             Order::Go {
                 token: (1 << 63) - 1,
-                last: true,
+                part: Part::Hook,
+            },
+            Order::Go {
+                token: 1,
+                part: Part::Command,
             },
             Order::Signal(15),
             Order::Stop {

@@ -6,7 +6,8 @@ use std::time::Duration;
 use super::channel::Sent;
 use super::event::FrontEvent;
 use super::front::{Front, Keeper};
-use super::message::Order;
+use super::hook;
+use super::message::{Order, Part};
 use super::survivor::Survivor;
 use super::sweep;
 use super::sys;
@@ -19,9 +20,9 @@ impl Front {
         self.order_with(order, None);
     }
 
-    fn order_with(&mut self, order: Order, lock: Option<BorrowedFd<'_>>) {
+    fn order_with(&mut self, order: Order, descriptor: Option<BorrowedFd<'_>>) {
         if let Keeper::Guardian(guardian) = self.keeper
-            && self.channel.send_with(&order.pack(), lock) == Sent::Full
+            && self.channel.send_with(&order.pack(), descriptor) == Sent::Full
             && order != Order::Ping
         {
             self.lose_guardian(guardian);
@@ -33,13 +34,29 @@ impl Front {
         self.order_with(Order::Arm { stop, kill }, lock.map(AsFd::as_fd));
     }
 
-    /// Starts the command with this fencing token. The guardian need not be told of its end when no
-    /// further command follows the `last` one.
-    pub fn go(&mut self, token: u64, last: bool) {
-        self.last = last;
+    /// Starts the `acquired` hook with this fencing token, as the first part of the tree; it reads `line`.
+    pub fn prepare(&mut self, token: u64, line: &[u8]) {
+        match hook::input(line) {
+            Ok(input) => {
+                self.heartbeat.start();
+                let part = Part::Hook;
+                self.order_with(Order::Go { token, part }, Some(input.as_fd()));
+            }
+            // The guardian has not been told of anything, so nothing is there to be stopped.
+            Err(error) => {
+                let errno = error.raw_os_error().unwrap_or(libc::EIO);
+                self.news.push_back(FrontEvent::NotStarted(-errno));
+                self.news.push_back(FrontEvent::Empty);
+            }
+        }
+    }
+
+    /// Starts the command with this fencing token.
+    pub fn go(&mut self, token: u64) {
         self.note_terminal();
         self.heartbeat.start();
-        self.order(Order::Go { token, last });
+        let part = Part::Command;
+        self.order(Order::Go { token, part });
     }
 
     /// Sends a signal to the command.

@@ -8,49 +8,54 @@ use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::unistd::{getpid, getsid};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 
+use super::guardian::IGNORED;
+use super::sleeper::WAKE;
 use super::sys::{self, Disposition, Pid};
 
 /// What the caller did to signals before leasectl started; the command gets it back.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct InheritedSignals {
+pub struct InheritedSignals {
     mask: SigSet,
-    sigpipe_ignored: bool,
-    sigchld_ignored: bool,
+    /// The ignored ones, as bits.
+    ignored: u64,
 }
 
 impl InheritedSignals {
-    /// Reads it. Call before anything changes the mask.
+    /// Reads it. Call once, before anything changes the mask or a disposition: a later run of the same
+    /// process gives its command the same.
     ///
     /// # Errors
     /// The kernel's; none is known for this call.
-    pub(super) fn read() -> io::Result<Self> {
+    pub fn read() -> io::Result<Self> {
+        // The two that have a will of their own by now: std ignores SIGPIPE from its start-up on.
+        let kept = [
+            (libc::SIGPIPE, sys::sigpipe_was_ignored()),
+            (libc::SIGCHLD, sys::sigchld_was_ignored()),
+        ];
+        let others = IGNORED.iter().filter(|signal| **signal != libc::SIGPIPE);
+        let ignored = kept
+            .into_iter()
+            .chain(
+                others
+                    .chain([&WAKE])
+                    .map(|signal| (*signal, sys::is_ignored(*signal))),
+            )
+            .filter(|(_, ignored)| *ignored)
+            .fold(0, |bits, (signal, _)| bits | bit(signal));
         Ok(Self {
             mask: SigSet::thread_get_mask()?,
-            sigpipe_ignored: sys::sigpipe_was_ignored(),
-            sigchld_ignored: sys::sigchld_was_ignored(),
+            ignored,
         })
     }
 
     /// Gives it back, in the command's process and just before it becomes the command. What the
     /// guardian ignores for itself goes back to the default unless the caller ignored it too.
-    pub(super) fn restore(
-        &self,
-        ignored_by_guardian: &[i32],
-        ignored_by_caller: u64,
-    ) -> io::Result<()> {
-        for &signal in ignored_by_guardian {
-            if ignored_by_caller & bit(signal) == 0 {
-                sys::set_disposition(signal, Disposition::Default)?;
-            }
-        }
-        for (signal, ignored) in [
-            (libc::SIGPIPE, self.sigpipe_ignored),
-            (libc::SIGCHLD, self.sigchld_ignored),
-        ] {
-            let disposition = if ignored {
-                Disposition::Ignore
-            } else {
+    pub(super) fn restore(&self) -> io::Result<()> {
+        for signal in IGNORED.into_iter().chain([libc::SIGCHLD, WAKE]) {
+            let disposition = if self.ignored & bit(signal) == 0 {
                 Disposition::Default
+            } else {
+                Disposition::Ignore
             };
             sys::set_disposition(signal, disposition)?;
         }
@@ -59,7 +64,7 @@ impl InheritedSignals {
     }
 }
 
-pub(super) const fn bit(signal: i32) -> u64 {
+const fn bit(signal: i32) -> u64 {
     1 << (signal & 63)
 }
 

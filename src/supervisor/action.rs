@@ -20,7 +20,11 @@ pub enum Action {
     Withdraw,
     /// Give the guardian this deadline in place of the one it has (P3, P4).
     Arm(Deadline),
-    /// Start the command. Ordered at most once, right after the first [`Arm`](Self::Arm) (P4).
+    /// Run the `acquired` hook as the first part of the tree, and report [`Prepared`](super::Event::Prepared).
+    /// Ordered at most once, right after the first [`Arm`](Self::Arm) (P4).
+    Prepare,
+    /// Start the command. Ordered at most once, right after the first [`Arm`](Self::Arm) or once the
+    /// hook has ended well (P4).
     Start,
     /// Renew the hold. Never ordered while another renewal is unanswered.
     Renew,
@@ -77,6 +81,10 @@ pub enum StopWhy {
     Leftovers,
     /// The guardian died.
     Internal,
+    /// The `acquired` hook took too long; killed without a grace.
+    Hook,
+    /// A signal came while the `acquired` hook ran.
+    Interrupted,
 }
 
 impl From<AskedBy> for StopWhy {

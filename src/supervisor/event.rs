@@ -41,6 +41,10 @@ pub enum Event {
     /// Waiting for our turn has returned. Follows every [`Wait`](super::Action::Wait), at the latest
     /// after its `at_most`.
     LookAgain,
+    /// The main process of the `acquired` hook has ended; what it left behind goes on in the tree, and the
+    /// tree is not reported empty before a command has run in it, unless the hook failed. A hook that
+    /// could not be started is [`CommandNotStarted`](Self::CommandNotStarted).
+    Prepared(CommandEnd),
     /// The command runs.
     CommandStarted {
         /// Its process id.
@@ -100,7 +104,8 @@ impl Event {
     pub(super) const fn comes_before_deadlines(self) -> bool {
         matches!(
             self,
-            Self::CommandStarted { .. }
+            Self::Prepared(_)
+                | Self::CommandStarted { .. }
                 | Self::CommandNotStarted { .. }
                 | Self::CommandExited(_)
                 | Self::TreeEmpty

@@ -25,11 +25,13 @@ impl Holding {
     pub(super) fn begin(moment: &mut Moment<'_>, tenure: Tenure) -> State {
         let renewals = Renewals::new(tenure);
         moment.order(Action::Arm(renewals.deadline()));
+        Self::start(moment, Run::new(renewals))
+    }
+
+    /// Starts the command; the guardian is armed.
+    pub(super) fn start(moment: &mut Moment<'_>, run: Run) -> State {
         moment.order(Action::Start);
-        State::Holding(Self {
-            run: Run::new(renewals),
-            empty: false,
-        })
+        State::Holding(Self { run, empty: false })
     }
 
     pub(super) const fn in_doubt(&self) -> bool {
@@ -62,11 +64,14 @@ impl Holding {
             Event::StopAsked(by) => {
                 return Stopping::gracefully(moment, self.run, StopWhy::from(by), None);
             }
-            // What the terminal sent, the command has got too: once is enough.
+            // What the terminal sent, the command has got too: once is enough. Of one that is only about
+            // to be born nobody knows whether it has: twice is better than not at all.
             Event::Signal {
                 number,
-                from_terminal: false,
-            } => moment.order(Action::Forward(number)),
+                from_terminal,
+            } if !from_terminal || self.run.started_at.is_none() => {
+                moment.order(Action::Forward(number));
+            }
             Event::CommandStarted { .. } => {
                 // The first report counts: a later one cannot lengthen `--run-timeout`.
                 self.run.started_at.get_or_insert(moment.now);

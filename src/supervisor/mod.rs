@@ -21,6 +21,9 @@
 //!      └──────────────────────────────────────────► Done ◄────────────────────┘
 //! ```
 //!
+//! With an `acquired` hook there is a state between the first two: a grant leads to Preparing (Arm,
+//! Prepare), a hook that ends well from there to Holding (Start), and one that fails to Settling.
+//!
 //! Deadlines that have passed are acted on before what was heard afterwards, except for events that
 //! report what had already become true. When `step` returns, [`Supervisor::wake_at`] lies ahead.
 
@@ -28,8 +31,10 @@ mod action;
 mod event;
 mod holding;
 mod outcome;
+mod preparing;
 mod releasing;
 mod renewing;
+mod restart;
 mod running;
 mod seeking;
 mod settings;
@@ -42,7 +47,8 @@ mod tests;
 
 pub use action::{Action, Deadline, Note, StopWhy};
 pub use event::{AskedBy, CommandEnd, Event, Fatal};
-pub use outcome::{LossReason, Outcome};
+pub use outcome::{LossReason, Outcome, Unprepared};
+pub use restart::{Restart, Restarts};
 pub use settings::{Leftovers, Settings, Wait};
 pub use state::Phase;
 pub use step::Supervisor;

@@ -30,6 +30,8 @@ pub enum Outcome {
         /// Why (errno(3)).
         errno: i32,
     },
+    /// The `acquired` hook failed; the command was not started.
+    NotPrepared(Unprepared),
     /// The store answered something that asking again cannot mend; nothing was run.
     Failed(Fatal),
     /// A signal ended the wait for the lease; nothing was run.
@@ -49,7 +51,7 @@ impl Outcome {
             Self::Asked(AskedBy::ScheduledEvent) => OutcomeWord::ScheduledEvent,
             Self::NotShownDead => OutcomeWord::NotShownDead,
             Self::Unreachable => OutcomeWord::Unreachable,
-            Self::NotStarted { .. } => OutcomeWord::NotStarted,
+            Self::NotStarted { .. } | Self::NotPrepared(_) => OutcomeWord::NotStarted,
             Self::Failed(_) => OutcomeWord::Invalid,
             Self::Interrupted(_) => OutcomeWord::Interrupted,
         }
@@ -69,12 +71,29 @@ impl Outcome {
             (StopWhy::RunTimeout, None) => Self::TimedOut,
             (StopWhy::Operator, None) => Self::Asked(AskedBy::Operator),
             (StopWhy::ScheduledEvent, None) => Self::Asked(AskedBy::ScheduledEvent),
-            // There are leftovers only of a command that has ended, so only the guardian's death is left.
-            (StopWhy::Internal | StopWhy::Leftovers, None) => Self::Lost {
+            // The last three come with an end of their own, so only the guardian's death is left.
+            (
+                StopWhy::Internal | StopWhy::Leftovers | StopWhy::Hook | StopWhy::Interrupted,
+                None,
+            ) => Self::Lost {
                 why: LossReason::GuardianDied,
             },
         }
     }
+}
+
+/// In which way the `acquired` hook failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unprepared {
+    /// It ended in another way than with exit code 0.
+    Ended(CommandEnd),
+    /// It could not be started (errno(3)).
+    NotStarted {
+        /// Why.
+        errno: i32,
+    },
+    /// It did not end in time.
+    TooSlow,
 }
 
 /// In which way a lease was lost.

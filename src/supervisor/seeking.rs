@@ -6,6 +6,7 @@ use super::action::{Action, Note};
 use super::event::{Event, Fatal};
 use super::holding::Holding;
 use super::outcome::{LossReason, Outcome};
+use super::preparing::Preparing;
 use super::settings::{Settings, Wait};
 use super::state::{Done, Moment, State};
 use crate::clock::Instant;
@@ -80,7 +81,7 @@ impl Seeking {
 
     pub(super) fn hear(mut self, moment: &mut Moment<'_>, event: Event) -> State {
         match event {
-            Event::Begin if self.doing == Doing::Nothing => self.ask(moment),
+            Event::Begin if self.doing == Doing::Nothing => self.begin(moment),
             Event::LookAgain if self.doing == Doing::Queueing => self.ask(moment),
             Event::Granted { asked_at, ttl } => self.granted(moment, asked_at, ttl),
             Event::Refused { why, look_again } if self.doing == Doing::Asking => {
@@ -113,6 +114,16 @@ impl Seeking {
         matches!(self.doing, Doing::Asking | Doing::Queueing)
     }
 
+    fn begin(mut self, moment: &mut Moment<'_>) -> State {
+        let pause = moment.settings.pause_first;
+        if pause.is_zero() {
+            return self.ask(moment);
+        }
+        let until = self.began + pause;
+        self.doing = Doing::Pausing { until };
+        State::Seeking(self)
+    }
+
     fn ask(mut self, moment: &mut Moment<'_>) -> State {
         self.doing = Doing::Asking;
         moment.order(Action::Acquire);
@@ -134,7 +145,10 @@ impl Seeking {
             return State::Seeking(self);
         }
         if tenure.may_start(moment.now) {
-            return Holding::begin(moment, tenure);
+            return match moment.settings.prepare {
+                true => Preparing::begin(moment, tenure),
+                false => Holding::begin(moment, tenure),
+            };
         }
         moment.note(Note::TooLate);
         // Nothing has run under it, so it can go back at once (P5).

@@ -12,6 +12,12 @@ pub struct Settings {
     pub timing: Timing,
     /// How long to wait for the lease (`--wait`).
     pub wait: Wait,
+    /// How long to pause before the lease is asked for at all (`--restart`, between two runs); counted
+    /// into `wait`. Too small: a command that fails at once hammers the store and the machine; too large:
+    /// a standby that could take over stands aside.
+    pub pause_first: Duration,
+    /// Whether the `acquired` hook comes before the command (`--on-acquired`).
+    pub prepare: bool,
     /// Longest run of the command, from its start (`--run-timeout`). Too small: work is cut off.
     pub run_timeout: Option<Duration>,
     /// From the stop signal to SIGKILL when leasectl itself decides to stop while the lease is still

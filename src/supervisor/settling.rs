@@ -16,6 +16,8 @@ pub(super) struct Settling {
     run: Run,
     /// How the command ended; kept unless the lease is lost.
     outcome: Outcome,
+    /// What is decided then.
+    leftovers: Leftovers,
     /// When the leftovers' own time is over; never once `--leftovers wait` has decided.
     until: Instant,
 }
@@ -25,7 +27,16 @@ impl Settling {
         Self {
             run,
             outcome,
+            leftovers: moment.settings.leftovers,
             until: moment.now + moment.settings.leftovers_settle,
+        }
+    }
+
+    /// As [`begin`](Self::begin), but what is left is stopped in any case.
+    pub(super) fn before_stopping(moment: &Moment<'_>, run: Run, outcome: Outcome) -> Self {
+        Self {
+            leftovers: Leftovers::Stop,
+            ..Self::begin(moment, run, outcome)
         }
     }
 
@@ -49,7 +60,7 @@ impl Settling {
     }
 
     fn decide(mut self, moment: &mut Moment<'_>) -> State {
-        match moment.settings.leftovers {
+        match self.leftovers {
             Leftovers::Stop => self.stop_leftovers(moment),
             Leftovers::Wait => {
                 self.until = Instant::NEVER;
@@ -75,7 +86,7 @@ impl Settling {
             Event::StopAsked(by) => return self.stop(moment, StopWhy::from(by)),
             // There is no command left to pass it on to. Whoever waits for leftovers has had enough;
             // the other two policies act within the settle time anyway.
-            Event::Signal { .. } if moment.settings.leftovers == Leftovers::Wait => {
+            Event::Signal { .. } if self.leftovers == Leftovers::Wait => {
                 return self.stop_leftovers(moment);
             }
             Event::TreeEmpty => return self.tree_empty(moment),

@@ -4,6 +4,7 @@ use super::action::{Action, Note};
 use super::event::Event;
 use super::holding::Holding;
 use super::outcome::Outcome;
+use super::preparing::Preparing;
 use super::releasing::Releasing;
 use super::running::Run;
 use super::seeking::Seeking;
@@ -17,6 +18,8 @@ use crate::clock::Instant;
 pub enum Phase {
     /// No hold.
     Seeking,
+    /// A proven hold; the `acquired` hook runs.
+    Preparing,
     /// A proven hold; the command may run.
     Holding,
     /// As [`Holding`](Self::Holding), but the last renewal went unanswered.
@@ -35,6 +38,7 @@ pub enum Phase {
 #[derive(Clone, Copy, Debug)]
 pub(super) enum State {
     Seeking(Seeking),
+    Preparing(Preparing),
     Holding(Holding),
     Settling(Settling),
     Stopping(Stopping),
@@ -47,6 +51,7 @@ impl State {
     pub(super) fn hear(self, moment: &mut Moment<'_>, event: Event) -> Self {
         match self {
             Self::Seeking(seeking) => seeking.hear(moment, event),
+            Self::Preparing(preparing) => preparing.hear(moment, event),
             Self::Holding(holding) => holding.hear(moment, event),
             Self::Settling(settling) => settling.hear(moment, event),
             Self::Stopping(stopping) => stopping.hear(moment, event),
@@ -59,6 +64,7 @@ impl State {
     pub(super) fn due(self, moment: &mut Moment<'_>) -> Option<Self> {
         match self {
             Self::Seeking(seeking) => seeking.due(moment),
+            Self::Preparing(preparing) => preparing.due(moment),
             Self::Holding(holding) => holding.due(moment),
             Self::Settling(settling) => settling.due(moment),
             Self::Stopping(stopping) => stopping.due(moment),
@@ -71,6 +77,7 @@ impl State {
     pub(super) fn wake_at(&self, settings: &Settings) -> Instant {
         match self {
             Self::Seeking(seeking) => seeking.wake_at(),
+            Self::Preparing(preparing) => preparing.wake_at(settings),
             Self::Holding(holding) => holding.wake_at(settings),
             Self::Settling(settling) => settling.wake_at(settings),
             Self::Stopping(stopping) => stopping.wake_at(settings),
@@ -82,6 +89,7 @@ impl State {
     pub(super) const fn phase(&self) -> Phase {
         match self {
             Self::Seeking(_) => Phase::Seeking,
+            Self::Preparing(_) => Phase::Preparing,
             Self::Holding(holding) if holding.in_doubt() => Phase::Doubting,
             Self::Holding(_) => Phase::Holding,
             Self::Settling(_) => Phase::Settling,
@@ -95,6 +103,7 @@ impl State {
     pub(super) const fn run(&self) -> Option<&Run> {
         match self {
             Self::Seeking(_) => None,
+            Self::Preparing(preparing) => Some(preparing.run()),
             Self::Holding(holding) => Some(holding.run()),
             Self::Settling(settling) => Some(settling.run()),
             Self::Stopping(stopping) => Some(stopping.run()),

@@ -81,7 +81,16 @@ impl Stopping {
 
     /// Nothing runs unguarded: SIGKILL now, by the driver.
     pub(super) fn unguarded(moment: &mut Moment<'_>, run: Run, own: Option<Outcome>) -> State {
-        let mut stopping = Self::begin(moment, run, StopWhy::Internal, own);
+        Self::killing(moment, run, StopWhy::Internal, own)
+    }
+
+    /// SIGKILL now, for a reason of our own: the outcome stands.
+    pub(super) fn at_once(moment: &mut Moment<'_>, run: Run, why: StopWhy, own: Outcome) -> State {
+        Self::killing(moment, run, why, Some(own))
+    }
+
+    fn killing(moment: &mut Moment<'_>, run: Run, why: StopWhy, own: Option<Outcome>) -> State {
+        let mut stopping = Self::begin(moment, run, why, own);
         stopping.kill(moment);
         State::Stopping(stopping)
     }
@@ -210,11 +219,13 @@ impl Stopping {
         }
     }
 
-    /// One graceful stop is enough, so a signal before SIGKILL says nothing new. Afterwards the
-    /// second one says that nobody wants to wait any longer.
+    /// One graceful stop is enough, so a signal before SIGKILL says nothing new. Once people have been
+    /// told what does not die, the second one says that nobody wants to wait any longer. Before that,
+    /// signals that come fast would leave the lease to a tree that is gone in a moment.
     fn signalled(mut self, moment: &mut Moment<'_>, number: i32) -> State {
         let runs_out = self.runs_out();
         if let Some(killed) = &mut self.killed
+            && moment.now >= killed.at + FIRST_NAMING
             && asks_to_end(number)
             && !runs_out
         {

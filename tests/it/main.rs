@@ -18,8 +18,11 @@ mod support;
 mod cli;
 mod conformance;
 mod contention;
+mod events;
 mod guard;
+mod hooks;
 mod repository;
+mod standby;
 mod terminal;
 
 use std::process::ExitCode;
@@ -38,8 +41,11 @@ fn main() -> ExitCode {
     trials.extend(cli::trials());
     trials.extend(conformance::trials());
     trials.extend(contention::trials());
+    trials.extend(events::trials());
     trials.extend(guard::trials());
+    trials.extend(hooks::trials());
     trials.extend(repository::trials());
+    trials.extend(standby::trials());
     trials.extend(support::trials());
     trials.extend(terminal::trials());
     libtest_mimic::run(&arguments, trials).exit_code()

@@ -4,58 +4,29 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::news::{Listener, News};
+use super::audience::Audience;
+use super::ended::{Ended, Unguarded};
+use super::hooks::Running;
+use super::news::News;
 use super::plan::RunPlan;
-use super::requests::{self, Request};
+use super::requests::{self, Answer, Request};
 use crate::clock::{BootClock, Clock, Instant, WallTime};
 use crate::keeper::Keeper;
 use crate::lease::{Claim, Hold, Observation, OwnerId, Place, RefusedWhy, StoreError};
 use crate::process::{
-    Alarm, Change, Front, FrontEvent, Guard, Heard, JobControl, has_terminal,
+    Alarm, Change, Front, FrontEvent, Guard, Heard, InheritedSignals, JobControl, has_terminal,
     somebody_can_continue_us, stop_ourselves,
 };
-use crate::supervisor::{CommandEnd, Event, Outcome, Phase, Supervisor};
-
-/// How a run ended, with what is known of it.
-#[derive(Debug)]
-pub struct Ended {
-    /// How.
-    pub outcome: Outcome,
-    /// How the command's main process ended, when it did.
-    pub command: Option<CommandEnd>,
-    /// Whether the guardian was told to start a command. One that dies right after has perhaps done
-    /// so without a report, so that only without the order it is certain that nothing was run.
-    pub started: bool,
-    /// Whether the lease ran out while leasectl was stopped along with the command (Ctrl-Z).
-    pub ran_out_stopped: bool,
-    /// Who had the lease, when that was the reason.
-    pub refused_by: Option<Observation>,
-    /// The store's last error, when that was the reason.
-    pub error: Option<StoreError>,
-}
-
-/// The front could not go on. The guardian stops what was started.
-#[derive(Debug)]
-pub struct Unguarded {
-    /// Why.
-    pub error: io::Error,
-    /// Whether a command may have been started.
-    pub started: bool,
-}
-
-impl From<io::Error> for Unguarded {
-    fn from(error: io::Error) -> Self {
-        Self {
-            error,
-            started: false,
-        }
-    }
-}
+use crate::supervisor::{CommandEnd, Event, Outcome, Phase, Settings, Supervisor};
 
 /// Everything a run holds on to between two turns.
 pub(super) struct Driver<'a> {
     pub(super) plan: &'a RunPlan,
-    pub(super) listener: &'a mut dyn Listener,
+    pub(super) audience: Audience<'a>,
+    /// Hooks that run outside the tree.
+    pub(super) hooks: Vec<Running>,
+    /// When the `acquired` hook was ordered, until it has ended.
+    pub(super) preparing: Option<Instant>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) keeper: Keeper,
     pub(super) supervisor: Supervisor,
@@ -85,21 +56,27 @@ pub(super) struct Driver<'a> {
     pub(super) ran_out_stopped: bool,
     /// The store said that the hold is over.
     pub(super) lost: bool,
+    /// How it ends, once that is known; others may still have to be told.
+    pub(super) outcome: Option<Outcome>,
     pub(super) finished: Option<Outcome>,
+    /// TERM, INT or QUIT was heard.
+    told_to_end: bool,
 }
 
-/// Runs the plan to its end. Call while this process has one thread: the guardian is forked here,
-/// and the runtime is started only afterwards.
-///
-/// # Errors
-/// [`Unguarded`]: no process, descriptor or memory to be had.
-pub fn run(plan: &RunPlan, listener: &mut dyn Listener) -> Result<Ended, Unguarded> {
-    let guard = Guard::fork(&plan.guarded())?;
+/// Runs the plan once: one guardian, one acquisition, at most one command. Call while this process has
+/// one thread: the guardian is forked here, and the runtime is started only afterwards.
+pub(super) fn once<'a>(
+    plan: &'a RunPlan,
+    settings: Settings,
+    inherited: &InheritedSignals,
+    audience: Audience<'a>,
+) -> Result<Ended, Unguarded> {
+    let guard = Guard::fork(&plan.guarded(), inherited)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
     runtime.block_on(async {
-        let mut driver = Driver::new(plan, listener, Front::new(guard)?)?;
+        let mut driver = Driver::new(plan, settings, audience, Front::new(guard)?)?;
         let outcome = match driver.drive().await {
             Ok(outcome) => outcome,
             Err(error) => {
@@ -107,55 +84,31 @@ pub fn run(plan: &RunPlan, listener: &mut dyn Listener) -> Result<Ended, Unguard
                 return Err(Unguarded { error, started });
             }
         };
-        let Driver {
-            supervisor,
-            front,
-            start_ordered,
-            ran_out_stopped,
-            refused_by,
-            last_error,
-            ..
-        } = driver;
-        if outcome == Outcome::NotShownDead {
-            // The guardian goes on killing what is left, and keeps a kernel lock meanwhile.
-            front.leave_to_guardian();
-        } else {
-            front.close();
-        }
-        Ok(Ended {
-            outcome,
-            command: supervisor.command_end(),
-            started: start_ordered,
-            ran_out_stopped,
-            refused_by,
-            error: last_error,
-        })
+        Ok(driver.end(outcome))
     })
 }
 
 impl<'a> Driver<'a> {
-    fn new(plan: &'a RunPlan, listener: &'a mut dyn Listener, front: Front) -> io::Result<Self> {
+    fn new(
+        plan: &'a RunPlan,
+        settings: Settings,
+        audience: Audience<'a>,
+        front: Front,
+    ) -> io::Result<Self> {
         let clock: Arc<dyn Clock> = Arc::new(BootClock);
         let began = clock.now();
         let last_renewed_at = clock.wall();
-        let claim = Claim {
-            name: plan.lease.clone(),
-            owner: OwnerId::fresh().map_err(io::Error::from)?,
-            ttl: plan.settings.timing.ttl(),
-            min_hold: plan.min_hold,
-            holder: plan.holder.clone(),
-            purpose: plan.purpose.clone(),
-            unanswered: false,
-        };
         let attempt = plan.settings.timing.attempt();
         Ok(Self {
             keeper: Keeper::new(Arc::clone(&plan.store), Arc::clone(&clock), attempt),
-            supervisor: Supervisor::new(plan.settings, began),
+            supervisor: Supervisor::new(settings, began),
             plan,
-            listener,
+            audience,
+            hooks: Vec::new(),
+            preparing: None,
             clock,
             front,
-            claim,
+            claim: claim(plan)?,
             hold: None,
             place: Place::default(),
             request: None,
@@ -175,37 +128,91 @@ impl<'a> Driver<'a> {
             paused: false,
             ran_out_stopped: false,
             lost: false,
+            outcome: None,
             finished: None,
+            told_to_end: false,
         })
+    }
+
+    fn end(self, outcome: Outcome) -> Ended {
+        if outcome == Outcome::NotShownDead {
+            // The guardian goes on killing what is left, and keeps a kernel lock meanwhile.
+            self.front.leave_to_guardian();
+        } else {
+            self.front.close();
+        }
+        Ended {
+            outcome,
+            command: self.supervisor.command_end(),
+            started: self.start_ordered,
+            ran_out_stopped: self.ran_out_stopped,
+            ran: self.started_at.map(|at| self.clock.now().since(at)),
+            told_to_end: self.told_to_end,
+            refused_by: self.refused_by,
+            error: self.last_error,
+        }
     }
 
     async fn drive(&mut self) -> io::Result<Outcome> {
         let alarm = Alarm::new()?;
         self.tell(Event::Begin).await;
         loop {
-            if let Some(outcome) = self.finished {
+            self.start_due_hooks();
+            if let (Some(outcome), true) = (self.finished, self.hooks.is_empty()) {
                 return Ok(outcome);
             }
             let wake = self.supervisor.wake_at().min(self.guardian_until);
-            let wake = wake.min(self.listener.wake_at());
-            // What the guardian and the signals say comes first: it has already happened.
+            let wake = wake.min(self.hooks_wake_at()).min(self.audience.wake_at());
+            // Not biased: a flood of signals must not keep an answer from being heard.
             tokio::select! {
-                biased;
                 event = self.front.next() => self.hear_front(event?).await,
-                answer = requests::answer(&mut self.request) => {
-                    let event = self.understand(answer);
-                    self.tell(event).await;
-                }
+                answer = requests::answer(&mut self.request) => self.hear_answer(answer).await?,
                 rung = alarm.ring(wake) => {
                     rung?;
+                    self.hear_what_waits().await?;
                     self.check_guardian();
                     self.tell(Event::Tick).await;
                 }
             }
-            let now = self.clock.now();
-            if now >= self.listener.wake_at() {
-                self.listener.on_time(now);
+            self.check_hooks();
+            self.audience.on_time(self.clock.now());
+        }
+    }
+
+    /// What the guardian and the signals say comes before an answer or the time: it has already happened.
+    ///
+    /// The two orders, when TERM comes in the moment in which the lease is granted: heard first, it ends
+    /// the wait and nothing is started; heard second, a command is started that nobody wants any more.
+    async fn hear_what_waits(&mut self) -> io::Result<()> {
+        /// More than there are kinds of signals, each of which waits once at most.
+        const MOST: usize = 64;
+        for _ in 0..MOST {
+            match self.front.heard()? {
+                Some(event) => self.hear_front(event).await,
+                None => break,
             }
+        }
+        Ok(())
+    }
+
+    async fn hear_answer(&mut self, answer: Answer) -> io::Result<()> {
+        // That the lease is given back stands, whatever anybody asks for meanwhile.
+        if !matches!(answer, Answer::Released(_)) {
+            self.hear_what_waits().await?;
+        }
+        // Once it is over, what the answer may have granted went back with the withdrawal.
+        if self.finished.is_none()
+            && let Some(event) = self.understand(answer)
+        {
+            self.tell(event).await;
+        }
+        Ok(())
+    }
+
+    fn start_due_hooks(&mut self) {
+        for mut due in std::mem::take(&mut self.audience.due) {
+            due.facts.extend(self.facts_of_the_end());
+            self.start_hook(&due);
         }
     }
 
@@ -226,18 +233,40 @@ impl<'a> Driver<'a> {
         }
     }
 
+    /// A signal ends the wait for the store's answer to a release. The two orders, when it comes just
+    /// after the release was ordered: asked first, the lease is given back, even if nobody waits to hear
+    /// so; heard first, the request is dropped before it was sent, and the lease has to run out.
+    async fn ask_before_leaving(&mut self) {
+        let answer = tokio::select! {
+            biased;
+            answer = requests::answer(&mut self.request) => answer,
+            () = std::future::ready(()) => return,
+        };
+        if let Some(event) = self.understand(answer) {
+            self.tell(event).await;
+        }
+    }
+
     async fn hear_front(&mut self, event: FrontEvent) {
+        if matches!(event, FrontEvent::Signal(_)) && self.supervisor.phase() == Phase::Releasing {
+            self.ask_before_leaving().await;
+        }
         let event = match event {
+            FrontEvent::Started { .. } if self.preparing.is_some() => return,
             FrontEvent::Started { pid, containment } => {
                 self.started_at = Some(self.clock.now());
-                self.listener.hear(&News::Started { pid, containment });
+                self.audience.hear(&News::Started { pid, containment });
                 Event::CommandStarted {
                     pid: pid.unsigned_abs(),
                 }
             }
-            FrontEvent::NotStarted(errno) => Event::CommandNotStarted { errno },
+            FrontEvent::NotStarted(errno) => {
+                self.hook_not_started(errno);
+                Event::CommandNotStarted { errno }
+            }
+            FrontEvent::HookEnded(pid, change) => return self.hook_ended(pid, change),
             FrontEvent::Command(change) => match self.command_changed(change) {
-                Some(end) => Event::CommandExited(end),
+                Some(event) => event,
                 None => return,
             },
             FrontEvent::StopDue => Event::StopDue,
@@ -247,7 +276,7 @@ impl<'a> Driver<'a> {
             }
             FrontEvent::GuardianLost => {
                 self.guardian_until = Instant::NEVER;
-                self.listener.hear(&News::GuardianLost);
+                self.audience.hear(&News::GuardianLost);
                 Event::GuardianLost
             }
             FrontEvent::Signal(heard) => match self.hear_signal(heard) {
@@ -258,7 +287,7 @@ impl<'a> Driver<'a> {
         self.tell(event).await;
     }
 
-    fn command_changed(&mut self, change: Change) -> Option<CommandEnd> {
+    fn command_changed(&mut self, change: Change) -> Option<Event> {
         let end = match change {
             Change::Exited(code) => CommandEnd::Exited(code),
             Change::Killed(signal) => CommandEnd::Killed(signal),
@@ -266,16 +295,21 @@ impl<'a> Driver<'a> {
                 self.paused = false;
                 return None;
             }
+            // A hook that stops (it reads the terminal in the background) is no job of the shell's.
+            Change::Stopped(_) if self.preparing.is_some() => return None,
             Change::Stopped(signal) => {
                 self.pause(signal);
                 return None;
             }
         };
+        if self.prepared(end) {
+            return Some(Event::Prepared(end));
+        }
         let now = self.clock.now();
         let ran = self.started_at.map_or(Duration::ZERO, |at| now.since(at));
-        self.listener.hear(&News::Exited { end, ran });
+        self.audience.hear(&News::Exited { end, ran });
         self.ended_at = Some(now);
-        Some(end)
+        Some(Event::CommandExited(end))
     }
 
     /// The command was stopped from the terminal: so are we, or the shell would not know. Lease time
@@ -294,7 +328,7 @@ impl<'a> Driver<'a> {
             return self.front.forward(libc::SIGCONT);
         }
         let kill_in = self.until_stop();
-        self.listener.hear(&News::Paused { kill_in });
+        self.audience.hear(&News::Paused { kill_in });
         self.paused = true;
         self.front.pause(signal);
     }
@@ -303,23 +337,21 @@ impl<'a> Driver<'a> {
     fn hear_signal(&mut self, heard: Heard) -> Option<Event> {
         let runs = self.started_at.is_some() && self.supervisor.phase() != Phase::Done;
         match heard.job_control() {
-            None => Some(Event::Signal {
-                number: heard.number,
-                from_terminal: heard.from_terminal,
-            }),
+            None => Some(self.hear_request(&heard)),
             Some(JobControl::Continue) => {
-                self.listener.hear(&News::Redraw);
+                self.audience.hear(&News::Redraw);
                 self.front.resume();
                 None
             }
             Some(JobControl::Stop) if !runs => {
+                self.audience.hear(&News::Suspended);
                 stop_ourselves(heard.number);
                 None
             }
             // What the terminal sent, the command has got too.
             Some(asked @ (JobControl::Stop | JobControl::Resize)) => {
                 if asked == JobControl::Resize {
-                    self.listener.hear(&News::Redraw);
+                    self.audience.hear(&News::Redraw);
                 }
                 if runs && !heard.from_terminal {
                     self.front.forward(heard.number);
@@ -329,10 +361,36 @@ impl<'a> Driver<'a> {
         }
     }
 
+    fn hear_request(&mut self, heard: &Heard) -> Event {
+        if matches!(heard.number, libc::SIGTERM | libc::SIGINT | libc::SIGQUIT) {
+            self.told_to_end = true;
+            if self.finished.is_some() {
+                self.kill_hooks();
+            }
+        }
+        Event::Signal {
+            number: heard.number,
+            from_terminal: heard.from_terminal,
+        }
+    }
+
     /// So long until the stop signal; `None` for a hold that ends with its process.
     pub(super) fn until_stop(&self) -> Option<Duration> {
         let stop = self.supervisor.tenure().map(|tenure| tenure.stop());
         stop.filter(|stop| *stop != Instant::NEVER)
             .map(|stop| stop.since(self.clock.now()))
     }
+}
+
+/// One claim for each run: its owner is nobody else (P6).
+fn claim(plan: &RunPlan) -> io::Result<Claim> {
+    Ok(Claim {
+        name: plan.lease.clone(),
+        owner: OwnerId::fresh().map_err(io::Error::from)?,
+        ttl: plan.settings.timing.ttl(),
+        min_hold: plan.min_hold,
+        holder: plan.holder.clone(),
+        purpose: plan.purpose.clone(),
+        unanswered: false,
+    })
 }

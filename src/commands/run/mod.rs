@@ -3,14 +3,21 @@
 //! Each turn waits for one thing to happen (a report of the guardian, a signal, an answer of the
 //! store, an instant), tells the supervisor, and performs what it orders. Nothing is decided here.
 
+mod audience;
+mod cycle;
 mod driver;
+mod ended;
 mod environment;
+mod hooks;
 mod news;
+mod onlooker;
 mod perform;
 mod plan;
 mod requests;
 
-pub use driver::{Ended, Unguarded, run};
+pub use cycle::run;
+pub use ended::{Ended, Unguarded};
 pub use environment::{ChosenStore, command_environment};
+pub use hooks::{HookCommands, HookFate, HookName};
 pub use news::{Listener, News};
 pub use plan::RunPlan;

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use super::hooks::{HookFate, HookName};
 use crate::clock::{Instant, WallTime};
 use crate::lease::{
-    FencingToken, LeaseName, LostWhy, Observation, RefusedWhy, StoreError, StoreLabel,
+    FencingToken, LeaseName, LostWhy, Observation, OutcomeWord, RefusedWhy, StoreError, StoreLabel,
 };
 use crate::process::{Containment, Survivor};
 use crate::supervisor::{CommandEnd, StopWhy};
@@ -23,13 +24,20 @@ pub trait Listener {
     /// manager is told that we are alive. Called by the loop that renews, so that it stops when the
     /// loop does.
     fn on_time(&mut self, _now: Instant) {}
+
+    /// Whether it makes use of being told who has the lease while we wait. When nobody does, nobody
+    /// looks.
+    fn follows_the_holder(&self) -> bool {
+        true
+    }
 }
 
 /// One piece of news.
 #[derive(Debug)]
 #[expect(missing_docs, reason = "the fields say what the variants' docs say")]
 pub enum News<'a> {
-    /// Somebody else has the lease, and we wait for it.
+    /// Somebody else has the lease, and we wait for it. Told again when another has it, and when the
+    /// store has told the end of the same hold anew.
     Waiting {
         why: RefusedWhy,
         by: &'a Observation,
@@ -44,6 +52,9 @@ pub enum News<'a> {
     /// The window has another size, or we go on after having been stopped (Ctrl-Z, `fg`): what was
     /// drawn on a terminal is no longer as it was.
     Redraw,
+    /// We stop ourselves now, because somebody asked for it while no command runs (Ctrl-Z): the terminal
+    /// is somebody else's until [`News::Redraw`].
+    Suspended,
     /// The lease is ours. `ttl` `None`: it ends with its process.
     Acquired {
         lease: &'a LeaseName,
@@ -87,7 +98,7 @@ pub enum News<'a> {
     /// The command's main process has ended, after so long.
     Exited { end: CommandEnd, ran: Duration },
     /// The whole tree is killed.
-    Killing,
+    Killing { why: StopWhy },
     /// The command itself was stopped (Ctrl-Z): so long until the lease ends, `None` for ever.
     Paused { kill_in: Option<Duration> },
     /// What the command left behind is about to be stopped.
@@ -100,6 +111,20 @@ pub enum News<'a> {
     SecondSignalGivesUp,
     /// The tree could not be shown dead.
     GaveUp,
+    /// A hook has ended, after so long.
+    Hook {
+        hook: HookName,
+        fate: &'a HookFate,
+        took: Duration,
+    },
+    /// The next run begins after this time (`--restart`).
+    Restarting { delay: Duration },
+    /// This process ends, with this code. Always the last.
+    Ended {
+        outcome: OutcomeWord,
+        exit_code: i32,
+        command: Option<CommandEnd>,
+    },
     /// The lease was given back, after so many renewals and so long.
     Released { renewals: u64, held: Duration },
     /// The store did not say whether the lease was given back.

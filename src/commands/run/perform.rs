@@ -17,10 +17,11 @@ impl Driver<'_> {
             Action::Wait { at_most } => self.wait(at_most),
             Action::Withdraw => self.withdraw().await,
             Action::Arm(deadline) => self.arm(deadline),
+            Action::Prepare => self.prepare(),
             Action::Start => {
                 if let Some(hold) = &self.hold {
                     self.start_ordered = true;
-                    self.front.go(hold.token.get(), true);
+                    self.front.go(hold.token.get());
                 }
             }
             Action::Renew => {
@@ -33,12 +34,12 @@ impl Driver<'_> {
             Action::Kill => self.kill(),
             Action::NameLeftovers => {
                 let left = self.front.survivors();
-                self.listener.hear(&News::Leftovers(&left));
+                self.audience.hear(&News::Leftovers(&left));
             }
             Action::NameSurvivors => {
                 let left = self.front.survivors();
                 let held = !self.lost;
-                self.listener.hear(&News::Survivors { left: &left, held });
+                self.audience.hear(&News::Survivors { left: &left, held });
             }
             Action::LetGo => {
                 self.guardian_until = Instant::NEVER;
@@ -51,27 +52,37 @@ impl Driver<'_> {
     }
 
     fn finish(&mut self, outcome: Outcome) {
-        let last_renewed_at = self.last_renewed_at;
-        match outcome {
-            Outcome::Refused(why) => {
-                let by = self.refused_by.as_ref();
-                self.listener.hear(&News::Refused { why, by });
-            }
-            Outcome::Lost {
-                why: LossReason::NotRenewed,
-            } => self.listener.hear(&News::NotRenewed { last_renewed_at }),
-            _ => {}
+        self.end_is(outcome);
+        if let Outcome::Refused(why) = outcome {
+            let by = self.refused_by.as_ref();
+            self.audience.hear(&News::Refused { why, by });
+        }
+        if outcome.lost_the_lease()
+            && let Some(due) = self.audience.lost.take()
+        {
+            self.audience.due.push(due);
         }
         self.finished = Some(outcome);
     }
 
+    /// The outcome is known: before the release when there is one.
+    fn end_is(&mut self, outcome: Outcome) {
+        let first = self.outcome.replace(outcome).is_none();
+        let why = LossReason::NotRenewed;
+        if first && outcome == (Outcome::Lost { why }) {
+            let last_renewed_at = self.last_renewed_at;
+            self.audience.hear(&News::NotRenewed { last_renewed_at });
+        }
+    }
+
     fn wait(&mut self, at_most: Option<std::time::Duration>) {
         if let Some((why, by)) = self.refused_why.zip(self.refused_by.as_ref()) {
-            self.listener.hear(&News::Waiting { why, by });
+            self.audience.hear(&News::Waiting { why, by });
         }
         let place = std::mem::take(&mut self.place);
         let keeper = self.keeper.clone();
         self.request = Some(requests::wait(keeper, self.claim.clone(), place, at_most));
+        self.look_on();
     }
 
     /// Frees what the store may believe we have. Its failure changes nothing: the store's own expiry
@@ -105,7 +116,7 @@ impl Driver<'_> {
     fn stop(&mut self, why: StopWhy, grace: std::time::Duration) {
         self.ran_out_stopped |= self.paused && why == StopWhy::NotRenewed;
         let kill_in = self.kill_in(grace);
-        self.listener.hear(&News::Stopping { why, kill_in });
+        self.audience.hear(&News::Stopping { why, kill_in });
         self.front.stop(grace);
     }
 
@@ -120,7 +131,8 @@ impl Driver<'_> {
     }
 
     fn kill(&mut self) {
-        self.listener.hear(&News::Killing);
+        let why = self.supervisor.stop_why().unwrap_or(StopWhy::Internal);
+        self.audience.hear(&News::Killing { why });
         if self.lost {
             // Another may already run: a guardian that is stuck costs us its chance at once.
             let limit = self.clock.now() + self.plan.settings.timing.margin() / 4;
@@ -133,6 +145,7 @@ impl Driver<'_> {
         let Some(hold) = self.hold.clone() else {
             return;
         };
+        self.end_is(outcome);
         let ending = self.ending(outcome);
         self.request = Some(requests::release(self.keeper.clone(), hold, ending));
     }
@@ -184,6 +197,6 @@ impl Driver<'_> {
                 held: self.held(),
             },
         };
-        self.listener.hear(&news);
+        self.audience.hear(&news);
     }
 }

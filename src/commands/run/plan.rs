@@ -4,9 +4,10 @@ use std::ffi::OsString;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::hooks::HookCommands;
 use crate::lease::{Holder, LeaseName, LeaseStore, Purpose};
 use crate::process::{Guarded, SignalName};
-use crate::supervisor::Settings;
+use crate::supervisor::{Restart, Settings};
 
 /// Everything `leasectl run` was asked for. Nothing in it has been opened but the store.
 #[derive(Debug)]
@@ -29,6 +30,10 @@ pub struct RunPlan {
     pub command: Vec<OsString>,
     /// Its environment, but for the token.
     pub environment: Vec<(OsString, OsString)>,
+    /// What else is run.
+    pub hooks: HookCommands,
+    /// Whether a further run follows.
+    pub restart: Restart,
 }
 
 impl RunPlan {
@@ -36,6 +41,7 @@ impl RunPlan {
         Guarded {
             command: self.command.clone(),
             environment: self.environment.clone(),
+            hook: self.hooks.before_the_command(&self.environment),
             stop_signal: self.stop_signal,
             expiry_grace: self.settings.timing.expiry_grace(),
         }

@@ -5,29 +5,51 @@ use std::pin::Pin;
 
 use super::driver::Driver;
 use super::news::News;
+use super::onlooker::{self, Onlooker};
 use crate::clock::Instant;
 use crate::keeper::Keeper;
-use crate::lease::{Attempt, Claim, Ending, Hold, Place, Refusal, Release, Renewal, StoreError};
+use crate::lease::{
+    Attempt, Claim, Ending, Hold, Observation, Place, Refusal, Release, Renewal, StoreError,
+};
 use crate::supervisor::{Event, Fatal};
 
 /// A request on its way. There is never more than one.
-pub(super) type Request = Pin<Box<dyn Future<Output = Answer>>>;
+pub(super) struct Request {
+    answer: Pin<Box<dyn Future<Output = Answer>>>,
+    /// Who looks on while we wait: gone as soon as the wait is over or given up.
+    onlooker: Option<Onlooker>,
+}
 
 /// What came back.
 #[derive(Debug)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "one at a time, and it is moved once"
-)]
 pub(super) enum Answer {
     Acquired(Result<(Instant, Attempt), StoreError>),
     Waited(Place, Result<(), StoreError>),
     Renewed(Result<(Instant, Renewal), StoreError>),
     Released(Result<Release, StoreError>),
+    /// No answer: somebody else holds now, while we go on waiting.
+    Seen(Observation),
+}
+
+impl Request {
+    fn new(answer: impl Future<Output = Answer> + 'static) -> Self {
+        Self {
+            answer: Box::pin(answer),
+            onlooker: None,
+        }
+    }
+
+    /// The same, with somebody who looks on.
+    pub(super) fn watched_by(self, onlooker: Onlooker) -> Self {
+        Self {
+            onlooker: Some(onlooker),
+            ..self
+        }
+    }
 }
 
 pub(super) fn acquire(keeper: Keeper, claim: Claim) -> Request {
-    Box::pin(async move { Answer::Acquired(keeper.acquire(&claim).await) })
+    Request::new(async move { Answer::Acquired(keeper.acquire(&claim).await) })
 }
 
 pub(super) fn wait(
@@ -36,37 +58,44 @@ pub(super) fn wait(
     mut place: Place,
     at_most: Option<std::time::Duration>,
 ) -> Request {
-    Box::pin(async move {
+    Request::new(async move {
         let answer = keeper.wait(&claim, &mut place, at_most).await;
         Answer::Waited(place, answer)
     })
 }
 
 pub(super) fn renew(keeper: Keeper, hold: Hold) -> Request {
-    Box::pin(async move { Answer::Renewed(keeper.renew(&hold).await) })
+    Request::new(async move { Answer::Renewed(keeper.renew(&hold).await) })
 }
 
 pub(super) fn release(keeper: Keeper, hold: Hold, ending: Ending) -> Request {
-    Box::pin(async move { Answer::Released(keeper.release(&hold, &ending).await) })
+    Request::new(async move { Answer::Released(keeper.release(&hold, &ending).await) })
 }
 
 /// Waits for the answer of the request on its way; for ever when there is none.
 pub(super) async fn answer(request: &mut Option<Request>) -> Answer {
-    match request {
-        Some(on_its_way) => {
-            let answer = on_its_way.await;
-            *request = None;
-            answer
-        }
-        None => std::future::pending().await,
-    }
+    let Some(on_its_way) = request else {
+        return std::future::pending().await;
+    };
+    let answer = tokio::select! {
+        // The answer comes first: what is seen beside it is only for people.
+        biased;
+        answer = &mut on_its_way.answer => answer,
+        seen = onlooker::sees(&mut on_its_way.onlooker) => return Answer::Seen(seen),
+    };
+    *request = None;
+    answer
 }
 
 impl Driver<'_> {
     /// Turns an answer into the supervisor's words, and keeps what only we can keep: the hold, the
     /// place in the queue, the last error.
-    pub(super) fn understand(&mut self, answer: Answer) -> Event {
-        match answer {
+    pub(super) fn understand(&mut self, answer: Answer) -> Option<Event> {
+        Some(match answer {
+            Answer::Seen(by) => {
+                self.seen(by);
+                return None;
+            }
             Answer::Acquired(Ok((asked_at, Attempt::Granted(hold)))) => {
                 let ttl = hold.ttl;
                 self.granted(hold);
@@ -94,33 +123,25 @@ impl Driver<'_> {
                 Event::RenewalLost(why)
             }
             Answer::Renewed(Err(error)) => {
-                self.unanswered += 1;
-                let remaining = self.until_stop();
-                self.listener.hear(&News::RenewFailed {
-                    attempt: self.unanswered,
-                    error: &error,
-                    remaining,
-                    last_renewed_at: self.last_renewed_at,
-                });
-                self.last_error = Some(error);
+                self.not_renewed(error);
                 Event::RenewalUnanswered
             }
             Answer::Released(Ok(Release::Released | Release::AlreadyOver)) => {
                 let (renewals, held) = (self.renewals, self.held());
-                self.listener.hear(&News::Released { renewals, held });
+                self.audience.hear(&News::Released { renewals, held });
                 Event::Released { certain: true }
             }
             Answer::Released(Err(error)) => {
                 self.release_error = Some(error);
                 Event::Released { certain: false }
             }
-        }
+        })
     }
 
     fn granted(&mut self, hold: Hold) {
         self.acquired_at = self.clock.now();
         self.last_renewed_at = self.clock.wall();
-        self.listener.hear(&News::Acquired {
+        self.audience.hear(&News::Acquired {
             lease: &self.plan.lease,
             store: self.plan.store.label(),
             token: hold.token,
@@ -138,11 +159,23 @@ impl Driver<'_> {
         let tenure = self.supervisor.tenure();
         let kill = tenure.map_or(Instant::NEVER, |tenure| tenure.extended(asked_at).kill());
         let now = self.clock.now();
-        self.listener.hear(&News::Renewed {
+        self.audience.hear(&News::Renewed {
             renewals: self.renewals,
             took: now.since(asked_at),
             remaining: (kill != Instant::NEVER).then(|| kill.since(now)),
         });
+    }
+
+    fn not_renewed(&mut self, error: StoreError) {
+        self.unanswered += 1;
+        let remaining = self.until_stop();
+        self.audience.hear(&News::RenewFailed {
+            attempt: self.unanswered,
+            error: &error,
+            remaining,
+            last_renewed_at: self.last_renewed_at,
+        });
+        self.last_error = Some(error);
     }
 
     /// How long the lease has been ours.

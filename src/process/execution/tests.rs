@@ -10,7 +10,7 @@ fn running(stop: u64, kill: u64) -> Execution {
     let mut execution = Execution::new(Duration::from_millis(300));
     execution.arm(at(stop), at(kill));
     assert!(execution.may_start(at(0)));
-    execution.born(42);
+    execution.born(42, Part::Command);
     execution
 }
 
@@ -21,7 +21,7 @@ fn nothing_starts_before_it_is_armed_or_after_the_stop_instant() {
     execution.arm(at(100), at(200));
     assert!(execution.may_start(at(99)));
     assert!(!execution.may_start(at(100)));
-    execution.born(42);
+    execution.born(42, Part::Command);
     assert!(!execution.may_start(at(0)), "one command at a time");
 }
 
@@ -65,29 +65,68 @@ fn losing_the_front_stops_at_once_with_the_expiry_grace() {
     assert!(execution.lose_front(at(500), Duration::from_millis(300)));
     assert!(!execution.is_over());
     assert_eq!(execution.due(at(800)), Ending::Kill { freeze: false });
-    execution.main_ended();
+    execution.main_ended(true);
     execution.emptied();
     assert!(execution.is_over());
 }
 
 #[test]
-fn after_the_last_command_there_is_nothing_to_wait_for() {
-    for last in [false, true] {
-        let mut execution = running(10_000, 13_000);
-        if last {
-            execution.is_last();
-        }
-        execution.main_ended();
-        assert!(!execution.is_over(), "leftovers may live");
-        execution.emptied();
-        assert_eq!(execution.is_over(), last);
-    }
+fn after_the_command_there_is_nothing_to_wait_for() {
+    let mut execution = running(10_000, 13_000);
+    execution.main_ended(true);
+    assert!(!execution.is_over(), "leftovers may live");
+    execution.emptied();
+    assert!(execution.is_over());
+    execution.arm(at(10_000), at(13_000));
+    assert!(!execution.may_start(at(0)));
+}
+
+fn preparing() -> Execution {
+    let mut execution = Execution::new(Duration::from_millis(300));
+    execution.arm(at(1_000), at(1_300));
+    execution.born(41, Part::Hook);
+    execution
+}
+
+#[test]
+fn a_command_follows_a_hook_that_ended_well_and_no_other() {
+    let mut execution = preparing();
+    assert!(!execution.may_start(at(0)), "the hook still runs");
+    execution.main_ended(true);
+    assert!(execution.awaits_command() && execution.may_start(at(999)));
+    assert!(!execution.may_start(at(1_000)), "P4 holds after it, too");
+    let mut execution = preparing();
+    execution.main_ended(false);
+    assert!(!execution.awaits_command() && !execution.may_start(at(0)));
+    execution.emptied();
+    assert!(execution.is_over() && !execution.may_start(at(0)));
+}
+
+#[test]
+fn a_tree_that_waits_for_its_command_is_still_guarded() {
+    let mut execution = preparing();
+    execution.main_ended(true);
+    assert_eq!(execution.due(at(1_000)), Ending::StopDue);
+    assert!(!execution.awaits_command() && !execution.may_start(at(0)));
+    assert_eq!(execution.due(at(1_300)), Ending::Kill { freeze: false });
+    let mut execution = preparing();
+    execution.main_ended(true);
+    assert!(execution.lose_front(at(1), Duration::ZERO));
+    assert!(!execution.is_over(), "what the hook left may live");
+}
+
+#[test]
+fn a_hook_that_ends_well_after_it_was_stopped_is_followed_by_nothing() {
+    let mut execution = preparing();
+    assert!(execution.stop(at(5), Duration::from_secs(1)));
+    execution.main_ended(true);
+    assert!(!execution.may_start(at(6)));
 }
 
 #[test]
 fn what_was_let_go_is_left_alone() {
     let mut execution = running(10_000, 13_000);
-    execution.main_ended();
+    execution.main_ended(true);
     execution.let_go();
     assert!(!execution.lose_front(at(1), Duration::ZERO));
     assert!(execution.is_over());

@@ -18,10 +18,14 @@ pub(in crate::process) enum Fork {
 /// Forks. Refuses while this process has more than one thread: the child of such a fork may find a
 /// lock (the allocator's) held for ever by a thread that it does not have.
 pub(in crate::process) fn fork_alone() -> io::Result<Fork> {
-    if std::fs::read_dir("/proc/self/task")?.count() != 1 {
-        return Err(io::Error::other("a second thread runs already"));
+    // One that has ended and was joined is still listed for a moment.
+    for _ in 0..100 {
+        if std::fs::read_dir("/proc/self/task")?.count() == 1 {
+            return fork();
+        }
+        std::thread::sleep(std::time::Duration::from_millis(1));
     }
-    fork()
+    Err(io::Error::other("a second thread runs already"))
 }
 
 /// Forks. The guardian's way, which has one thread by construction.

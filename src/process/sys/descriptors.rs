@@ -9,9 +9,14 @@ use nix::errno::Errno;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
+use super::check;
+
 /// Tells the runtime to watch a descriptor for reading: a copy of its own, so that it stays open as
-/// long as it is watched, whatever happens to the original.
-pub(in crate::process) fn watch(fd: BorrowedFd<'_>) -> io::Result<AsyncFd<OwnedFd>> {
+/// long as it is watched, whatever happens to the original. Call inside the runtime.
+///
+/// # Errors
+/// The kernel's, when no descriptor can be had.
+pub fn watch(fd: BorrowedFd<'_>) -> io::Result<AsyncFd<OwnedFd>> {
     let copy = fd.try_clone_to_owned()?;
     // SAFETY: an `OwnedFd` is open, names the same open file as long as it lives, and always answers
     // with the same number; the `AsyncFd` owns it, so it is deregistered before it is closed.
@@ -47,6 +52,39 @@ pub(in crate::process) fn write_all(fd: BorrowedFd<'_>, bytes: &[u8]) -> bool {
     // SAFETY: the pointer and length describe `bytes`, which outlives the call.
     let wrote = unsafe { libc::write(fd.as_raw_fd(), bytes.as_ptr().cast(), bytes.len()) };
     usize::try_from(wrote) == Ok(bytes.len())
+}
+
+/// Takes a descriptor that this process was started with: a copy of ours, and closed in what is started
+/// from now on. The standard ones stay where they are.
+pub(in crate::process) fn take_descriptor(number: libc::c_int) -> io::Result<OwnedFd> {
+    // SAFETY: fcntl with these commands takes integers only and touches no memory of ours.
+    let flags = check(unsafe { libc::fcntl(number, libc::F_GETFL) })?;
+    if flags & libc::O_ACCMODE == libc::O_RDONLY {
+        return Err(io::Error::from_raw_os_error(libc::EINVAL));
+    }
+    // SAFETY: as above.
+    let copy = check(unsafe { libc::fcntl(number, libc::F_DUPFD_CLOEXEC, 3) })?;
+    if number > libc::STDERR_FILENO {
+        // SAFETY: as above.
+        check(unsafe { libc::fcntl(number, libc::F_SETFD, libc::FD_CLOEXEC) })?;
+    }
+    // SAFETY: the kernel has just made this descriptor for us and nobody else owns it.
+    Ok(unsafe { OwnedFd::from_raw_fd(copy) })
+}
+
+/// Sends bytes over a connected socket, as far as it takes them at once.
+pub(in crate::process) fn send_bytes(socket: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize> {
+    let flags = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
+    // SAFETY: the pointer and length describe `bytes`, which outlives the call.
+    let sent = unsafe {
+        libc::send(
+            socket.as_raw_fd(),
+            bytes.as_ptr().cast(),
+            bytes.len(),
+            flags,
+        )
+    };
+    usize::try_from(sent).map_err(|_| io::Error::last_os_error())
 }
 
 /// Room for one descriptor in a message's ancillary data, aligned as the kernel wants it.

@@ -14,14 +14,16 @@ pub use children::Change;
 pub(super) use children::{
     Fork, Reaped, exit_now, fork, fork_alone, fork_into, has_children, has_ended, reap,
 };
-pub use descriptors::rename_if_absent;
-pub(super) use descriptors::{receive_datagram, send_datagram, watch, write_all};
+pub(super) use descriptors::{
+    receive_datagram, send_bytes, send_datagram, take_descriptor, write_all,
+};
+pub use descriptors::{rename_if_absent, watch};
 use errno::check;
 pub(super) use processes::list_processes;
 pub(super) use program::{Image, c_text, overwrite_arguments};
 pub(super) use signals::{
-    Disposition, is_ignored, pidfd_open, pidfd_send, send, send_group, send_self, set_disposition,
-    sigchld_was_ignored, sigpipe_was_ignored,
+    Disposition, is_ignored, let_interrupt, pidfd_open, pidfd_send, send, send_group, send_self,
+    set_disposition, sigchld_was_ignored, sigpipe_was_ignored, wake,
 };
 
 /// A process id, as the kernel counts them.

@@ -3,7 +3,9 @@
 
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::unix::thread::JoinHandleExt;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
 
 use super::{Pid, check};
 
@@ -66,6 +68,30 @@ pub(in crate::process) fn set_disposition(signal: i32, disposition: Disposition)
     // SAFETY: `action` is valid for the whole call and names no code of ours: SIG_DFL or SIG_IGN.
     check(unsafe { libc::sigaction(signal, &raw const action, std::ptr::null_mut()) })?;
     Ok(())
+}
+
+/// Lets `signal` cut short what a thread of this process sleeps in, and do nothing else.
+///
+/// # Errors
+/// The kernel's, for a number that is no signal or cannot be handled.
+pub(in crate::process) fn let_interrupt(signal: i32) -> io::Result<()> {
+    extern "C" fn nothing(_signal: libc::c_int) {}
+    let handler: extern "C" fn(libc::c_int) = nothing;
+    // SAFETY: an all-zero sigaction (no flags, so that system calls are not restarted, and an empty
+    // mask) is a valid value of that plain struct.
+    let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
+    action.sa_sigaction = handler as usize;
+    // SAFETY: `action` is valid for the whole call, and its handler, which has the type that is expected
+    // without SA_SIGINFO, does nothing and so may interrupt anything.
+    check(unsafe { libc::sigaction(signal, &raw const action, std::ptr::null_mut()) })?;
+    Ok(())
+}
+
+/// Sends `signal` to one thread of this process; one that has ended gets nothing.
+pub(in crate::process) fn wake(thread: &JoinHandle<()>, signal: i32) {
+    // SAFETY: the handle has not been joined or detached, so the thread's id is valid, also once the
+    // thread has ended.
+    unsafe { libc::pthread_kill(thread.as_pthread_t(), signal) };
 }
 
 /// A descriptor that names one process for good, however its number is used later.

@@ -1,7 +1,7 @@
 //! The files of one lease, opened so that nothing hostile under their names is followed, waited for
 //! or believed.
 
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::PathBuf;
 
 use nix::errno::Errno;
@@ -11,7 +11,7 @@ use nix::sys::stat::{FileStat, Mode, fchmod, fstat, fstatat};
 use nix::sys::uio::{pread, pwrite};
 use nix::unistd::{UnlinkatFlags, fdatasync, ftruncate, geteuid, unlinkat};
 
-use super::counter::Medium;
+use super::counter::{CounterError, Medium};
 use super::directory::Directory;
 use super::trouble::Trouble;
 use super::wire::{COUNTER_LENGTH, encoded, read_record, record_page};
@@ -47,8 +47,27 @@ impl<'a> Files<'a> {
         Trouble::os(doing, &self.directory.path_of(file), errno)
     }
 
+    /// Why there is no next token.
+    pub(super) fn no_token(&self, error: CounterError) -> Trouble {
+        match error {
+            CounterError::Os(errno) => self.trouble("count the next token in", &self.token, errno),
+            CounterError::Damaged => Trouble::Unfit(format!(
+                "the fencing counter {path} is damaged, and a guess could repeat a token; remove \
+                 {path} while nobody holds the lease: counting then goes on from the time of day, \
+                 above every earlier token unless the clock was set back",
+                path = self.path_of(&self.token).display()
+            )),
+        }
+    }
+
     pub(super) fn path_of(&self, file: &str) -> PathBuf {
         self.directory.path_of(file)
+    }
+
+    /// A path that leads to `file` through the open directory, for calls that take no descriptor.
+    pub(super) fn open_path_of(&self, file: &str) -> PathBuf {
+        let directory = self.directory.as_fd().as_raw_fd();
+        PathBuf::from(format!("/proc/self/fd/{directory}/{file}"))
     }
 
     /// Opens a file that is there; `None` when there is none.

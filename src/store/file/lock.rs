@@ -73,13 +73,13 @@ impl LockFile {
         }
     }
 
-    /// Sleeps until the lock is ours. Nothing but a signal can cut that short, and every signal is
-    /// blocked in the threads that call this.
-    pub(super) fn lock(self) -> Result<Locked, Errno> {
+    /// Sleeps until the lock is ours, or until a signal comes while nobody wants it any more, which is
+    /// `EINTR`.
+    pub(super) fn lock(self, is_wanted: impl Fn() -> bool) -> Result<Locked, Errno> {
         loop {
             match fcntl(&self.fd, FcntlArg::F_OFD_SETLKW(&whole_file(libc::F_WRLCK))) {
                 Ok(_) => return Ok(Locked { file: Some(self) }),
-                Err(Errno::EINTR) => {}
+                Err(Errno::EINTR) if is_wanted() => {}
                 Err(errno) => return Err(errno),
             }
         }

@@ -53,10 +53,15 @@
 //!   they rise as long as the wall clock does.
 //! - Waiters are woken by the kernel; no order among them is promised. A claim that was told its
 //!   turn has the lock until it asks or withdraws. During a minimum hold waiters wait without it.
+//! - Onlookers are told by inotify(7) of the directory's files; where no instance of it is to be had,
+//!   they look at growing distances, at most two seconds. Nothing tells of a front that was killed
+//!   before its command is gone too.
 //! - The lock file or its directory removed, moved or replaced under a hold is a loss, found at the
 //!   next renewal; until then a newcomer can hold the new one.
 //! - All of it happens on the calling thread, in microseconds; once in 1,024 acquisitions, and with
 //!   a minimum hold each time, it waits for the disk.
+//!
+//! `wait_for_change` needs a tokio runtime whose I/O driver is on.
 //!
 //! Not seen by `flock(1)`, and not seeing it. The hold is known to the [`FileStore`] that granted it
 //! and to no other.
@@ -67,6 +72,7 @@ mod directory;
 mod files;
 mod lock;
 mod look;
+mod onlooker;
 mod store;
 mod trouble;
 mod waiter;

@@ -10,11 +10,12 @@ use nix::fcntl::OFlag;
 use nix::sys::stat::FileStat;
 
 use super::config::Config;
-use super::counter::{BLOCK, Counter, CounterError, Now};
+use super::counter::{BLOCK, Counter, Now};
 use super::directory::Directory;
 use super::files::{CounterFile, Files};
 use super::lock::{LockFile, Locked, MOST_CHANGES, keeps_changing, unlock};
 use super::look;
+use super::onlooker;
 use super::trouble::Trouble;
 use super::waiter::Ticket;
 use super::wire::{Region, new_counter};
@@ -98,6 +99,10 @@ impl FileStore {
         }
     }
 
+    fn look(&self, name: &LeaseName) -> Result<Observation, Trouble> {
+        look::at(&self.files(name), name, &self.boot, self.now())
+    }
+
     fn acquire(&self, claim: &Claim) -> Result<Attempt, Trouble> {
         let key = key(claim);
         if let Some(held) = locked(&self.holds).get(&key) {
@@ -119,7 +124,7 @@ impl FileStore {
         }
         let token = counter
             .take(claim.min_hold, now)
-            .map_err(|error| no_token(&files, error))?;
+            .map_err(|error| files.no_token(error))?;
         let record = LeaseRecord::of_grant(claim, token, now.wall, before.as_ref());
         files.write_record(&record)?;
         let Some((fd, stat)) = lock.keep() else {
@@ -193,7 +198,7 @@ impl FileStore {
                 fd
             }
         };
-        Counter::open(fd, &self.boot, now).map_err(|error| no_token(files, error))
+        Counter::open(fd, &self.boot, now).map_err(|error| files.no_token(error))
     }
 
     /// The counter's file, unless it is missing or empty.
@@ -319,18 +324,6 @@ fn key(claim: &Claim) -> Key {
     (claim.name.clone(), claim.owner)
 }
 
-fn no_token(files: &Files<'_>, error: CounterError) -> Trouble {
-    match error {
-        CounterError::Os(errno) => files.trouble("count the next token in", &files.token, errno),
-        CounterError::Damaged => Trouble::Unfit(format!(
-            "the fencing counter {path} is damaged, and a guess could repeat a token; remove {path} \
-             while nobody holds the lease: counting then goes on from the time of day, above every \
-             earlier token unless the clock was set back",
-            path = files.path_of(&files.token).display()
-        )),
-    }
-}
-
 #[async_trait]
 impl LeaseStore for FileStore {
     fn label(&self) -> &StoreLabel {
@@ -391,7 +384,16 @@ impl LeaseStore for FileStore {
     }
 
     async fn observe(&self, name: &LeaseName) -> Result<Observation, StoreError> {
-        look::at(&self.files(name), name, &self.boot, self.now())
-            .map_err(self.error(Doing::Observe))
+        self.look(name).map_err(self.error(Doing::Observe))
+    }
+
+    async fn wait_for_change(
+        &self,
+        seen: &Observation,
+        at_most: Duration,
+    ) -> Result<(), StoreError> {
+        let files = self.files(&seen.name);
+        let changed = onlooker::until_changed(&files, seen, at_most, || self.look(&seen.name));
+        changed.await.map_err(self.error(Doing::Observe))
     }
 }

@@ -27,9 +27,11 @@ pub(super) enum Trouble {
 const fn hint(errno: Errno) -> &'static str {
     match errno {
         Errno::EACCES | Errno::EPERM => {
-            "; use a directory of your own, or run as the user it belongs to"
+            "; use a directory of your own (--store file:///DIR), or run as the user it belongs to"
         }
-        Errno::EROFS => "; use a directory on a file system that is mounted for writing",
+        Errno::EROFS => {
+            "; use a directory on a file system that is mounted for writing (--store file:///DIR)"
+        }
         Errno::ENOSPC | Errno::EDQUOT => "; free some space and try again",
         Errno::EMFILE | Errno::ENFILE => "; raise the limit on open files (ulimit -n)",
         Errno::ENOENT => "; the directory was removed; make it again",

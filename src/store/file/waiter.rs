@@ -1,13 +1,12 @@
 //! A place among those who wait for a lock: a thread that sleeps in the kernel until the lock is its.
 //!
 //! The kernel offers no way to wait for a lock without taking it, so the thread gets it on behalf of
-//! the claim, and the claim's next attempt finds it here: nobody can slip in between. The sleep
-//! cannot be cut short either. A place that is given up leaves its thread asleep; should it get the
-//! lock later, it gives it back at once. A plain thread, because tokio waits for its blocking ones.
+//! the claim, and the claim's next attempt finds it here: nobody can slip in between. Only a signal cuts
+//! the sleep short: a place that is given up wakes its thread to end. Should that have got the lock
+//! meanwhile, it gives it back at once. A plain thread, because tokio waits for its blocking ones.
 
 use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread;
 use std::time::Duration;
 
 use nix::errno::Errno;
@@ -15,13 +14,14 @@ use tokio::sync::Notify;
 use tokio::time::timeout;
 
 use super::lock::{LockFile, Locked};
-
-/// The thread calls one system call and two mutexes.
-const STACK: usize = 64 * 1024;
+use crate::process::Sleeper;
 
 /// One claim's place. Dropped, it is given up.
 #[derive(Debug, Default)]
-pub(super) struct Ticket(Arc<Shared>);
+pub(super) struct Ticket {
+    shared: Arc<Shared>,
+    thread: Mutex<Option<Sleeper>>,
+}
 
 #[derive(Debug, Default)]
 struct Shared {
@@ -49,7 +49,7 @@ impl Shared {
     }
 
     fn sleep(&self, file: LockFile) {
-        let got = file.lock();
+        let got = file.lock(|| !matches!(*self.state(), State::GivenUp));
         let mut state = self.state();
         // Two orders: given up before the lock came, then `got` is dropped here and with it unlocked;
         // or the lock came first, then giving up finds it in the state and drops it there.
@@ -64,7 +64,7 @@ impl Shared {
 impl Ticket {
     /// Takes over the lock that the thread got, if it did.
     pub(super) fn take(&self) -> Option<Locked> {
-        let mut state = self.0.state();
+        let mut state = self.shared.state();
         match mem::take(&mut *state) {
             State::Got(locked) => Some(locked),
             other => {
@@ -76,35 +76,38 @@ impl Ticket {
 
     /// Whether a thread has to be started before waiting makes sense.
     pub(super) fn is_idle(&self) -> bool {
-        matches!(*self.0.state(), State::Idle)
+        matches!(*self.shared.state(), State::Idle)
     }
 
     /// Whether waiting with it has become pointless.
     pub(super) fn is_given_up(&self) -> bool {
-        matches!(*self.0.state(), State::GivenUp)
+        matches!(*self.shared.state(), State::GivenUp)
+    }
+
+    fn thread(&self) -> MutexGuard<'_, Option<Sleeper>> {
+        self.thread.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Starts the thread that waits for the lock of `file`.
     pub(super) fn start(&self, file: LockFile) -> std::io::Result<()> {
-        *self.0.state() = State::Asleep;
-        let shared = Arc::clone(&self.0);
-        let started = thread::Builder::new()
-            .name("lease-wait".to_owned())
-            .stack_size(STACK)
-            .spawn(move || shared.sleep(file));
+        *self.shared.state() = State::Asleep;
+        let shared = Arc::clone(&self.shared);
+        let started = Sleeper::start("lease-wait", move || shared.sleep(file));
         if started.is_err() {
-            *self.0.state() = State::Idle;
+            *self.shared.state() = State::Idle;
         }
-        started.map(drop)
+        // One that was here before has ended, or there would be no reason for another.
+        let _before = self.thread().replace(started?);
+        Ok(())
     }
 
     /// Waits until the lock is ours, at most `at_most`.
     pub(super) async fn wait(&self, at_most: Duration) -> Result<(), Errno> {
-        if matches!(*self.0.state(), State::Asleep) {
+        if matches!(*self.shared.state(), State::Asleep) {
             // Both endings mean "look again".
-            let _ended = timeout(at_most, self.0.over.notified()).await;
+            let _ended = timeout(at_most, self.shared.over.notified()).await;
         }
-        let mut state = self.0.state();
+        let mut state = self.shared.state();
         if let State::Failed(errno) = *state {
             *state = State::Idle;
             return Err(errno);
@@ -115,7 +118,11 @@ impl Ticket {
     /// Gives the place up: a lock that is here or comes later is given back at once.
     pub(super) fn give_up(&self) {
         // Dropped after the mutex is free, as every lock is.
-        let _left = mem::replace(&mut *self.0.state(), State::GivenUp);
+        let left = mem::replace(&mut *self.shared.state(), State::GivenUp);
+        drop(left);
+        // It takes the state's mutex on its way out.
+        let thread = self.thread().take();
+        drop(thread);
     }
 }
 

@@ -15,6 +15,7 @@
 //!    hand-over (operator, scheduled event) clears the minimum hold.
 //! 6. *Withdraw*: frees a grant of that owner, with its minimum hold: nothing was run under it.
 //! 7. *Wait*: sleeps until a release, until the expiry or the end of the minimum hold, or `at_most`.
+//! 8. *Look on*: sleeps until what is shown differs, until time alone makes it differ, or `at_most`.
 //!
 //! # Promises
 //!

@@ -128,6 +128,25 @@ impl Server {
         mood.silence.is_some() || mood.answers_left == Some(0)
     }
 
+    async fn until_changed(&self, seen: &Observation) {
+        loop {
+            // Enlisted before the look, as below.
+            let mut told = std::pin::pin!(self.freed.notified());
+            told.as_mut().enable();
+            if self.is_silent() {
+                return pending().await;
+            }
+            let (now, rest) = {
+                let (leases, now) = (self.leases(), self.now());
+                let rest = leases.until_time_changes_it(&seen.name, now);
+                (leases.observe(&seen.name, now), rest)
+            };
+            if !now.shows_the_same_as(seen) || timeout(rest, told).await.is_err() {
+                return;
+            }
+        }
+    }
+
     async fn until_freed(&self, claim: &Claim) {
         loop {
             // The listener is enlisted before the look. The other way round, a release between the
@@ -208,6 +227,17 @@ impl LeaseStore for MemoryStore {
 
     async fn observe(&self, name: &LeaseName) -> Result<Observation, StoreError> {
         Ok(self.request(|leases, now| leases.observe(name, now)).await)
+    }
+
+    async fn wait_for_change(
+        &self,
+        seen: &Observation,
+        at_most: Duration,
+    ) -> Result<(), StoreError> {
+        // Both endings mean "look again".
+        timeout(at_most, self.server.until_changed(seen))
+            .await
+            .or(Ok(()))
     }
 }
 

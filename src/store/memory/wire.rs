@@ -208,6 +208,16 @@ impl Leases {
         }
     }
 
+    /// How long until the state of a lease changes if nobody does anything.
+    pub(super) fn until_time_changes_it(&self, name: &LeaseName, now: Now) -> Duration {
+        let lease = self.by_name.get(name);
+        let expires = lease.and_then(|lease| lease.held).map(|held| held.expires);
+        let until = expires.filter(|expires| *expires > now.boot);
+        let until = until.or_else(|| lease.and_then(|lease| lease.cooldown_until));
+        let rest = until.map(|until| until.since(now.boot));
+        rest.filter(|rest| !rest.is_zero()).unwrap_or(Duration::MAX)
+    }
+
     /// How long `owner` has at least to wait if nothing is released; zero when it may try.
     pub(super) fn rest(&self, claim: &Claim, now: Now) -> Duration {
         let Some(lease) = self.by_name.get(&claim.name) else {

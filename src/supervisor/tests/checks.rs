@@ -6,7 +6,7 @@ use super::world::World;
 use super::{endings, orders};
 use crate::clock::Instant;
 use crate::lease::{Effect, Tenure};
-use crate::supervisor::{Action, Event, Note, Outcome, Phase, StopWhy, Wait};
+use crate::supervisor::{Action, CommandEnd, Event, Note, Outcome, Phase, StopWhy, Wait};
 
 /// Takes the event and each action into the ledger, checking each against what stood there before.
 pub(super) fn check(
@@ -55,7 +55,7 @@ pub(super) fn check(
 }
 
 fn nothing_follows_the_end(world: &mut World<'_>, event: Event, actions: &[Action]) {
-    if matches!(event, Event::Granted { .. }) && world.ledger.starts == 0 {
+    if matches!(event, Event::Granted { .. }) && !world.ledger.has_begun() {
         world.coverage.mark(Branch::GrantAfterEnd);
         assert!(matches!(actions, [Action::Release(_)]));
     } else {
@@ -103,6 +103,10 @@ fn note_tree_event(world: &mut World<'_>, event: Event) {
     let timing = world.settings.timing;
     let ledger = &mut world.ledger;
     match event {
+        Event::Prepared(CommandEnd::Exited(0)) if ledger.stop.is_none() => {
+            ledger.tree = Tree::Prepared;
+        }
+        Event::Prepared(_) => ledger.tree = Tree::Ended,
         Event::CommandStarted { .. } => {
             ledger.tree = Tree::Running;
             ledger.started_at = Some(now);
@@ -141,7 +145,8 @@ fn doubt_changes_nothing(
         event,
         Event::AttemptUnanswered { .. } | Event::RenewalUnanswered | Event::Tick
     ) {
-        let moved = |action: &Action| matches!(action, Action::Arm(_) | Action::Start);
+        let moved =
+            |action: &Action| matches!(action, Action::Arm(_) | Action::Prepare | Action::Start);
         assert!(!actions.iter().any(moved), "P8: no answer is no yes");
         assert_eq!(world.supervisor.tenure(), tenure);
     }
@@ -153,7 +158,11 @@ fn granted_starts_in_time_only(world: &World<'_>, event: Event, actions: &[Actio
         let timing = world.settings.timing;
         let in_time = world.now + timing.attempt() <= asked_at + timing.stop_after();
         if in_time || ttl.is_none() {
-            assert!(matches!(actions, [Action::Arm(_), Action::Start, ..]));
+            let first = match world.settings.prepare {
+                true => Action::Prepare,
+                false => Action::Start,
+            };
+            assert!(matches!(actions, [Action::Arm(_), second, ..] if *second == first));
         } else {
             let back = [
                 Action::Note(Note::TooLate),
@@ -226,11 +235,12 @@ fn phases_go_forward(world: &mut World<'_>, event: Event, before: Phase) {
     let after = world.supervisor.phase();
     let rank = |phase| match phase {
         Phase::Seeking => 0,
-        Phase::Holding | Phase::Doubting => 1,
-        Phase::Settling => 2,
-        Phase::Stopping => 3,
-        Phase::Releasing => 4,
-        Phase::Done => 5,
+        Phase::Preparing => 1,
+        Phase::Holding | Phase::Doubting => 2,
+        Phase::Settling => 3,
+        Phase::Stopping => 4,
+        Phase::Releasing => 5,
+        Phase::Done => 6,
     };
     assert!(
         rank(after) >= rank(before),

@@ -4,6 +4,10 @@
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Branch {
     Started,
+    HookStarted,
+    HookFailed,
+    HookTooSlow,
+    InterruptedInHook,
     TooLate,
     SilentStore,
     RefusedAtLimit,

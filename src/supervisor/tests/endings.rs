@@ -2,7 +2,7 @@
 
 use super::coverage::Branch;
 use super::world::{World, secs};
-use crate::supervisor::{Action, Event, Leftovers, LossReason, Note, Outcome, StopWhy};
+use crate::supervisor::{Action, Event, Leftovers, LossReason, Note, Outcome, StopWhy, Unprepared};
 
 /// P5, P8: release only after death, and one end that fits what happened.
 pub(super) fn check(world: &mut World<'_>, event: Event, action: Action, earlier: &[Action]) {
@@ -20,11 +20,11 @@ pub(super) fn check(world: &mut World<'_>, event: Event, action: Action, earlier
         }),
         Action::Withdraw => {
             world.coverage.mark(Branch::Withdrawn);
-            assert_eq!(ledger.starts, 0);
+            assert!(!ledger.has_begun());
         }
         Action::Finish(outcome) => {
             assert!(ledger.finished.is_none(), "two ends");
-            if ledger.starts == 0 {
+            if !ledger.has_begun() {
                 let held = ledger.known || ledger.acquiring.is_some() || ledger.releasing;
                 let withdrawn = earlier.contains(&Action::Withdraw);
                 assert!(withdrawn || !held, "left something in the store");
@@ -50,10 +50,10 @@ fn release_comes_after_death(world: &mut World<'_>) {
     assert!(!ledger.lost, "nothing to give back");
     assert!(!ledger.guarded(), "P5: released while something may run");
     assert!(
-        ledger.releases < 3 || ledger.starts == 0,
+        ledger.releases < 3 || !ledger.has_begun(),
         "too many releases"
     );
-    if let (Some(last), true) = (ledger.last_release, ledger.starts > 0) {
+    if let (Some(last), true) = (ledger.last_release, ledger.has_begun()) {
         world.coverage.mark(Branch::ReleaseRetried);
         assert!(now.since(last) >= timing.attempt());
         assert!(now < ledger.after_asking(timing.dead_after()));
@@ -98,9 +98,15 @@ fn outcome_fits(world: &mut World<'_>, event: Event, outcome: Outcome) {
     let after_end = ledger.stop.is_none_or(|stop| stop.after_end);
     let own = match ledger.end {
         Some(end) => outcome == Outcome::Completed(end),
+        None if ledger.starts == 0 => matches!(outcome, Outcome::NotPrepared(_)),
         None => matches!(outcome, Outcome::NotStarted { .. }),
     };
+    if matches!(outcome, Outcome::NotPrepared(why) if why != Unprepared::TooSlow) {
+        world.coverage.mark(Branch::HookFailed);
+    }
     let fits = match why {
+        _ if ledger.hook_too_slow => outcome == Outcome::NotPrepared(Unprepared::TooSlow),
+        Some(StopWhy::Interrupted) => matches!(outcome, Outcome::Interrupted(_)),
         Some(StopWhy::NotRenewed) => matches!(outcome, Outcome::Lost { .. }),
         _ if after_end => own,
         Some(StopWhy::RunTimeout) => outcome == Outcome::TimedOut,

@@ -9,6 +9,10 @@ use crate::supervisor::{CommandEnd, Deadline, Outcome, Phase, StopWhy};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Tree {
     NeverStarted,
+    /// The `acquired` hook runs.
+    Preparing,
+    /// It has ended well.
+    Prepared,
     Ordered,
     Running,
     /// The command has ended or could not start; something may be left.
@@ -31,9 +35,12 @@ pub(super) struct Ledger {
     pub(super) armed: Option<Deadline>,
     /// What the guardian may still have had when the last deadline was on its way to it.
     pub(super) armed_before: Option<Deadline>,
+    /// When the hook was ordered.
+    pub(super) prepared_at: Option<Instant>,
     pub(super) starts: u32,
     pub(super) stop: Option<Stopped>,
     pub(super) killed: Option<Instant>,
+    pub(super) hook_too_slow: bool,
     pub(super) guardian_lost: bool,
     pub(super) lost: bool,
     pub(super) let_go: bool,
@@ -77,9 +84,11 @@ impl Ledger {
             endless: false,
             armed: None,
             armed_before: None,
+            prepared_at: None,
             starts: 0,
             stop: None,
             killed: None,
+            hook_too_slow: false,
             guardian_lost: false,
             lost: false,
             let_go: false,
@@ -113,6 +122,11 @@ impl Ledger {
             Some(asked_at) if !self.endless => asked_at + span,
             _ => Instant::NEVER,
         }
+    }
+
+    /// Whether anything was ordered under a grant.
+    pub(super) const fn has_begun(&self) -> bool {
+        self.starts > 0 || self.prepared_at.is_some()
     }
 
     /// Whether something may run that has to be guarded.

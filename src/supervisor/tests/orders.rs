@@ -13,26 +13,19 @@ pub(super) fn check(world: &mut World<'_>, event: Event, action: Action, before:
     let ledger = &mut world.ledger;
     match action {
         Action::Arm(deadline) => arming_counts_from_asking(world, event, deadline),
-        Action::Start => {
-            assert!(ledger.armed.is_some(), "P4: not armed");
-            assert_eq!(ledger.starts, 0, "started twice");
-            assert!(
-                ledger.stop.is_none() && ledger.killed.is_none(),
-                "P10: regained"
-            );
-            world.coverage.mark(Branch::Started);
-        }
+        Action::Prepare | Action::Start => starting_is_allowed(world, action),
         Action::Renew => renewing_is_patient(world),
         Action::Forward(number) => {
             world.coverage.mark(Branch::Forwarded);
-            let from_terminal = false;
-            assert_eq!(
-                event,
-                Event::Signal {
-                    number,
-                    from_terminal
-                }
-            );
+            let Event::Signal {
+                number: heard,
+                from_terminal,
+            } = event
+            else {
+                panic!("forwarded what was not sent")
+            };
+            assert_eq!(heard, number);
+            assert!(!from_terminal || ledger.started_at.is_none());
             assert!(matches!(before, Phase::Holding | Phase::Doubting) && ledger.stop.is_none());
         }
         Action::Stop { why, grace } => stop_has_a_reason(world, event, why, grace),
@@ -49,9 +42,31 @@ pub(super) fn check(world: &mut World<'_>, event: Event, action: Action, before:
         Action::LetGo => {
             world.coverage.mark(Branch::LeftoversLetGo);
             assert_eq!(world.settings.leftovers, Leftovers::Leave);
+            assert!(ledger.starts > 0, "a failed hook leaves nothing");
             assert!(ledger.tree == Tree::Ended && ledger.stop.is_none());
         }
         _ => {}
+    }
+}
+
+/// P4: armed, once, in time, and the command not before its hook.
+fn starting_is_allowed(world: &mut World<'_>, action: Action) {
+    let (now, timing, ledger) = (world.now, world.settings.timing, &world.ledger);
+    assert!(ledger.armed.is_some(), "P4: not armed");
+    assert_eq!(ledger.starts, 0, "started twice");
+    assert!(
+        ledger.stop.is_none() && ledger.killed.is_none(),
+        "P10: regained"
+    );
+    let in_time = now + timing.attempt() <= ledger.after_asking(timing.stop_after());
+    assert!(in_time, "P4: started too late");
+    if action == Action::Prepare {
+        let first = world.settings.prepare && !ledger.has_begun();
+        assert!(first, "prepared twice");
+        world.coverage.mark(Branch::HookStarted);
+    } else {
+        assert_eq!(world.settings.prepare, ledger.tree == Tree::Prepared);
+        world.coverage.mark(Branch::Started);
     }
 }
 
@@ -87,7 +102,7 @@ fn arming_counts_from_asking(world: &mut World<'_>, event: Event, deadline: Dead
 fn renewing_is_patient(world: &World<'_>) {
     let ledger = &world.ledger;
     assert!(ledger.renewing.is_none(), "two renewals in flight");
-    assert!(ledger.starts > 0 && !ledger.lost && ledger.releases == 0);
+    assert!(ledger.has_begun() && !ledger.lost && ledger.releases == 0);
     if let Some(last) = ledger.last_renewal {
         assert!(
             world.now.since(last) >= world.settings.timing.attempt(),
@@ -97,7 +112,7 @@ fn renewing_is_patient(world: &World<'_>) {
 }
 
 fn stop_has_a_reason(world: &mut World<'_>, event: Event, why: StopWhy, grace: Duration) {
-    let (now, settings, ledger) = (world.now, &world.settings, &mut world.ledger);
+    let (now, settings, ledger) = (world.now, &world.settings, &world.ledger);
     assert!(
         ledger.stop.is_none() && ledger.killed.is_none(),
         "stopped twice"
@@ -109,11 +124,31 @@ fn stop_has_a_reason(world: &mut World<'_>, event: Event, why: StopWhy, grace: D
     };
     assert_eq!(grace, expected);
     let mut began = now;
-    let (reason, branch) = match why {
+    if why == StopWhy::NotRenewed {
+        began = began.min(ledger.before_event(settings.timing.stop_after()));
+    }
+    let (reason, branch) = reason_of(world, event, why);
+    assert!(reason, "stopped for no reason: {why:?}");
+    world.coverage.mark(branch);
+    let after_end = world.ledger.tree == Tree::Ended;
+    world.ledger.stop = Some(Stopped {
+        at: now,
+        began,
+        grace,
+        why: Some(why),
+        after_end,
+    });
+}
+
+/// Whether there is a reason to stop for this `why`, and which branch that is.
+fn reason_of(world: &World<'_>, event: Event, why: StopWhy) -> (bool, Branch) {
+    let (now, settings, ledger) = (world.now, &world.settings, &world.ledger);
+    match why {
         StopWhy::NotRenewed => {
-            began = began.min(ledger.before_event(settings.timing.stop_after()));
-            let passed = now >= ledger.before_event(settings.timing.stop_after());
-            (passed, Branch::StoppedByDeadline)
+            let stop = ledger.before_event(settings.timing.stop_after());
+            // P4: after the hook there has to be room for an attempt.
+            let too_late = ledger.tree == Tree::Prepared && now + settings.timing.attempt() > stop;
+            (now >= stop || too_late, Branch::StoppedByDeadline)
         }
         StopWhy::RunTimeout => {
             let longest = settings.run_timeout.unwrap();
@@ -127,17 +162,15 @@ fn stop_has_a_reason(world: &mut World<'_>, event: Event, why: StopWhy, grace: D
             Branch::AskedWhileRunning,
         ),
         StopWhy::Leftovers => (ledger.tree == Tree::Ended, Branch::LeftoversStopped),
-        StopWhy::Lost(_) | StopWhy::Internal => panic!("P9: these are killed, not stopped"),
-    };
-    assert!(reason, "stopped for no reason: {why:?}");
-    world.coverage.mark(branch);
-    ledger.stop = Some(Stopped {
-        at: now,
-        began,
-        grace,
-        why: Some(why),
-        after_end: ledger.tree == Tree::Ended,
-    });
+        StopWhy::Interrupted => {
+            let signal = matches!(event, Event::Signal { .. });
+            let preparing = ledger.tree == Tree::Preparing;
+            (signal && preparing, Branch::InterruptedInHook)
+        }
+        StopWhy::Lost(_) | StopWhy::Internal | StopWhy::Hook => {
+            panic!("P9: these are killed, not stopped")
+        }
+    }
 }
 
 fn kill_has_a_reason(world: &mut World<'_>, event: Event) {
@@ -153,6 +186,11 @@ fn kill_has_a_reason(world: &mut World<'_>, event: Event) {
             Phase::Stopping => Branch::GuardianLostWhileStopping,
             _ => Branch::GuardianLost,
         });
+    } else if ledger.stop.is_none() && ledger.tree == Tree::Preparing {
+        let began = ledger.prepared_at.expect("no hook");
+        assert!(now >= began + secs(10), "the hook's time was cut short");
+        world.coverage.mark(Branch::HookTooSlow);
+        ledger.hook_too_slow = true;
     } else {
         let stop = ledger.stop.expect("killed without a stop");
         let grace_over = now >= stop.began + stop.grace;

@@ -27,6 +27,8 @@ pub(super) fn settings() -> Settings {
     Settings {
         timing: Timing::new(TimingOptions::default()).unwrap(),
         wait: Wait::No,
+        pause_first: secs(0.0),
+        prepare: false,
         run_timeout: None,
         grace: secs(10.0),
         leftovers: Leftovers::Stop,

@@ -212,7 +212,7 @@ impl<'a> World<'a> {
             list.push((4, Move::Event(Event::Released { certain: true })));
             list.push((24, Move::Event(Event::Released { certain: false })));
         }
-        if ledger.starts > 0 {
+        if ledger.has_begun() {
             list.push((1, Move::Event(Event::RenewalLost(LostWhy::Expired))));
         }
     }
@@ -223,6 +223,13 @@ impl<'a> World<'a> {
             list.push((30, Move::Event(Event::StopDue)));
         }
         match ledger.tree {
+            Tree::Preparing => {
+                for (weight, end) in [(30, 0), (6, 1)] {
+                    let event = Event::Prepared(CommandEnd::Exited(end));
+                    list.push((weight, Move::Event(event)));
+                }
+                list.push((3, Move::Event(Event::CommandNotStarted { errno: 2 })));
+            }
             Tree::Ordered => {
                 list.push((60, Move::Event(Event::CommandStarted { pid: 7 })));
                 list.push((6, Move::Event(Event::CommandNotStarted { errno: 2 })));
@@ -259,6 +266,7 @@ impl<'a> World<'a> {
                     from_terminal: false,
                 },
                 _ if ledger.releasing => Event::Released { certain: false },
+                Tree::Preparing => Event::Prepared(CommandEnd::Exited(0)),
                 Tree::Ordered => Event::CommandStarted { pid: 7 },
                 Tree::Running => Event::CommandExited(CommandEnd::Exited(0)),
                 Tree::Ended if !self.stuck => Event::TreeEmpty,
@@ -301,6 +309,13 @@ impl<'a> World<'a> {
                 ledger.armed_before = ledger.armed;
                 ledger.armed = Some(deadline);
             }
+            Action::Prepare => {
+                ledger.prepared_at = Some(self.now);
+                (ledger.releases, ledger.last_release) = (0, None);
+                ledger.tree = Tree::Preparing;
+            }
+            // Whoever stops between hook and command finds nothing that would end.
+            Action::Stop { .. } if ledger.tree == Tree::Prepared => ledger.tree = Tree::Ended,
             Action::Start => {
                 ledger.starts += 1;
                 // Grants that came too late were given back before.
@@ -345,6 +360,8 @@ fn settings(choice: u32) -> Settings {
             Wait::For(secs(60)),
             Wait::Forever,
         ][pick(2)],
+        pause_first: [0, 0, 0, 2].map(secs)[pick(26)],
+        prepare: pick(24) == 0,
         run_timeout: [None, None, Some(secs(3)), Some(secs(25))][pick(4)],
         grace: [0, 1, 10, 300].map(secs)[pick(6)],
         leftovers: [

@@ -69,9 +69,22 @@ fn no_error_repeats_a_secret() {
             &mut misplaced,
             &mut elsewhere,
         ] {
-            let ended = lab
-                .run(command.args(["--", "touch", "ran"]))
-                .expect_code(125);
+            command.args(["--", "touch", "ran"]);
+        }
+        let mut without_dashes = lab.leasectl(["run", "--lease", "x", "touch", url]);
+        let mut without_anything = lab.leasectl(["run", "touch", url]);
+        let mut without_a_verb = lab.leasectl(["--lease", "x", "--store", url, "--", "touch"]);
+        for command in [
+            &mut by_file,
+            &mut by_environment,
+            &mut by_flag,
+            &mut misplaced,
+            &mut elsewhere,
+            &mut without_dashes,
+            &mut without_anything,
+            &mut without_a_verb,
+        ] {
+            let ended = lab.run(command).expect_code(125);
             assert_eq!(said(&lab, &ended).len(), 1, "{ended}");
             // A word that is no URL is repeated where it was typed: it has no place for a password.
             let plain = !url.contains(':') && command.get_args().any(|word| word == *url);

@@ -84,6 +84,7 @@ fn inputs_are_passed_on_and_the_rest_is_not() {
         "LEASECTL_EXIT_CODE",
         "NOTIFY_SOCKET",
         "WATCHDOG_USEC",
+        "WATCHDOG_PID",
     ];
     for key in passed_on.iter().chain(&kept_back) {
         command.env(key, "preset");

@@ -10,6 +10,8 @@ mod files;
 mod names;
 mod processes;
 mod stores;
+mod surroundings;
+mod usage;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -109,11 +111,13 @@ const fn prepared(
 pub(super) fn trials() -> Vec<Trial> {
     let tables = [
         names::ROWS,
+        usage::ROWS,
         arguments::ROWS,
         stores::ROWS,
         directories::ROWS,
         files::ROWS,
         processes::ROWS,
+        surroundings::ROWS,
     ];
     let rows = tables.into_iter().flatten();
     let each = rows.map(|row| {

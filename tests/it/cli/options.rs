@@ -1,8 +1,10 @@
 //! Every option of `leasectl run` has a test that shows its effect; one without is found by reading
 //! the help.
 
+mod flock;
 mod naming;
 mod stopping;
+mod telling;
 mod timing;
 mod waiting;
 
@@ -21,11 +23,16 @@ type Shown = (&'static str, &'static str, fn());
 
 pub(super) fn trials() -> Vec<Trial> {
     let mut trials = trials![every_option_has_a_test, the_short_help_fits_a_screen];
-    trials.extend(table().map(|(option, what, test)| {
-        let option = option.trim_start_matches('-');
-        let name = format!("it::cli::options::{option}::{}", what.replace(' ', "_"));
-        trial(&name, test)
-    }));
+    trials.extend(flock::trials());
+    trials.extend(
+        table()
+            .chain(flock::SHOWN.iter().copied())
+            .map(|(option, what, test)| {
+                let option = option.trim_start_matches('-');
+                let name = format!("it::cli::options::{option}::{}", what.replace(' ', "_"));
+                trial(&name, test)
+            }),
+    );
     trials
 }
 
@@ -34,6 +41,7 @@ fn table() -> impl Iterator<Item = Shown> {
         naming::SHOWN,
         waiting::SHOWN,
         stopping::SHOWN,
+        telling::SHOWN,
         timing::SHOWN,
         HELP,
     ];

@@ -7,6 +7,7 @@ mod expiring;
 mod file_hostile;
 pub(crate) mod file_killed;
 mod hostile_things;
+mod onlooker;
 mod promises;
 mod stores;
 mod waiting;
@@ -29,7 +30,7 @@ pub(crate) fn trials() -> Vec<Trial> {
 /// Runs one promise on a fresh store.
 fn run<F: Future<Output = ()>>(promise: impl FnOnce(stores::Bench) -> F, bench: stores::Bench) {
     tokio::runtime::Builder::new_current_thread()
-        .enable_time()
+        .enable_all()
         .build()
         .unwrap()
         .block_on(promise(bench));
@@ -74,6 +75,14 @@ macro_rules! common {
                 waiting_through_a_minimum_hold_blocks_nobody
                 a_dropped_wait_leaves_nothing_behind
                 of_many_contenders_one_holds
+            },
+            tests! { $store, onlooker:
+                an_onlooker_waits_at_most_as_long_as_it_was_told
+                an_onlooker_is_told_of_the_first_holder
+                an_onlooker_is_told_of_a_release_and_of_the_next_holder
+                an_onlooker_is_told_of_the_end_of_a_minimum_hold
+                an_onlooker_whose_news_is_old_is_told_at_once
+                onlookers_that_come_and_go_change_nothing
             },
         ]
     };

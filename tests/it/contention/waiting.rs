@@ -124,7 +124,17 @@ fn a_crash_wakes_a_waiter_at_once() {
 fn a_waiter_sleeps() {
     let lab = Lab::new();
     let _holder = holder(&lab);
-    let waiter = waiter(&lab, &["--wait", "1h"], "exit 7");
+    assert_sleeps(&waiter(&lab, &["--wait", "1h"], "exit 7"));
+    // One that tells of each new holder is told itself.
+    let mut options = words(&["--wait", "1h"], "exit 7");
+    options.retain(|word| word != "-q");
+    let waiter = lab.spawn(&mut lab.leasectl(options));
+    let front = waiter.id();
+    wait_until(PATIENCE, "it waits", || asleep_for_the_lock(front));
+    assert_sleeps(&waiter);
+}
+
+fn assert_sleeps(waiter: &Running) {
     let mut all = descendants(waiter.id());
     assert_eq!(all.len(), 1, "its guardian");
     all.push(waiter.id());

@@ -18,6 +18,7 @@ mod start;
 mod stopping;
 mod storms;
 mod strangers;
+mod systemd;
 
 use libtest_mimic::Trial;
 
@@ -36,6 +37,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         stopping::trials(),
         storms::trials(),
         strangers::trials(),
+        systemd::trials(),
     ]
     .into_iter()
     .flatten()

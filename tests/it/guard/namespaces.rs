@@ -17,16 +17,26 @@ pub(crate) fn trials() -> Vec<Trial> {
         no_zombie_is_left_to_a_pid_1_that_reaps_nothing,
         processes_that_came_from_elsewhere_are_reaped_and_not_killed,
         signals_are_passed_on,
+        signals_from_inside_are_passed_on,
+        a_signal_ends_the_wait_with_128_and_its_number,
+        strangers_are_reaped_while_waiting,
+        a_root_with_almost_nothing_in_it_will_do,
         the_guardians_death_ends_the_command,
     ]
 }
 
 /// leasectl as PID 1.
 fn first(lab: &Lab, command: &[&str]) -> Running {
+    first_with(lab, &[], command)
+}
+
+/// The same, with options.
+fn first_with(lab: &Lab, options: &[&str], command: &[&str]) -> Running {
     needs("pidns");
     let mut unshare = lab.command("unshare");
     unshare.args(["--fork", "--kill-child", "--pid", "--mount-proc"]);
-    unshare.args(["leasectl", "run", "--lease", LEASE, "--"]);
+    unshare.args(["leasectl", "run", "--lease", LEASE]);
+    unshare.args(options).arg("--");
     lab.spawn(unshare.args(command))
 }
 
@@ -102,11 +112,16 @@ fn first_with_puppets(lab: &Lab, roles: &[&str]) -> (Running, u32, Puppets) {
 
 /// Runs a script inside, as `docker exec` does it; what it leaves behind becomes a child of PID 1.
 fn enter(lab: &Lab, front: u32, script: &str) {
+    enter_for_good(lab, front, script).expect_code(0);
+}
+
+/// The same, where the end of PID 1 may take the script along.
+fn enter_for_good(lab: &Lab, front: u32, script: &str) -> Ended {
     needs("nsenter");
     needs("root");
     let mut nsenter = lab.command("nsenter");
     nsenter.args(["--target", &front.to_string(), "--pid", "--mount"]);
-    lab.run(nsenter.args(["sh", "-c", script])).expect_code(0);
+    lab.run(nsenter.args(["sh", "-c", script]))
 }
 
 fn processes_that_came_from_elsewhere_are_reaped_and_not_killed() {
@@ -150,6 +165,118 @@ fn signals_are_passed_on() {
     }
     unshare.wait(PATIENCE).expect_code(0);
     assert_lease_is_free(&lab);
+}
+
+/// As `docker exec`, and as what `docker stop` sends: the command decides how it ends.
+fn signals_from_inside_are_passed_on() {
+    let lab = Lab::new();
+    let script = "trap 'echo bye; exit 5' TERM; echo in; while :; do sleep 0.02; done";
+    let unshare = first(&lab, &["sh", "-c", script]);
+    wait_until(PATIENCE, "it runs", || unshare.stdout() == "in\n");
+    enter_for_good(&lab, front_of(&unshare), "kill -TERM 1");
+    let ended = unshare.wait(PATIENCE).expect_code(5);
+    assert_eq!(
+        (ended.stdout.as_str(), ended.stderr.as_str()),
+        ("in\nbye\n", "")
+    );
+    assert_nothing_is_left(&lab);
+    assert_lease_is_free(&lab);
+}
+
+/// Somebody outside has the lease, and this PID 1 waits for it, ready for signals.
+fn standby(lab: &Lab) -> (Running, Running, u32) {
+    let holder = [
+        "run",
+        "--lease",
+        LEASE,
+        "--",
+        "sh",
+        "-c",
+        "echo in; sleep 1000; :",
+    ];
+    let holder = lab.spawn(&mut lab.leasectl(holder));
+    wait_until(PATIENCE, "the lease is held", || holder.stdout() == "in\n");
+    let unshare = first_with(lab, &["--wait", "forever"], &["touch", "ran"]);
+    let front = front_of(&unshare);
+    wait_until(PATIENCE, "it waits", || {
+        unshare.stderr().contains("waiting")
+    });
+    (holder, unshare, front)
+}
+
+fn a_signal_ends_the_wait_with_128_and_its_number() {
+    for (signal, number) in [("INT", 2), ("TERM", 15)] {
+        let lab = Lab::new();
+        let (holder, unshare, front) = standby(&lab);
+        enter_for_good(&lab, front, &format!("kill -{signal} 1"));
+        unshare.wait(PATIENCE).expect_code(128 + number);
+        assert!(!lab.path("ran").exists());
+        holder.send(Signal::SIGKILL);
+    }
+}
+
+fn strangers_are_reaped_while_waiting() {
+    let lab = Lab::new();
+    let (holder, unshare, front) = standby(&lab);
+    let before = children(front);
+    enter(
+        &lab,
+        front,
+        "for n in 1 2 3; do (setsid sh -c 'true & true & :' &); done",
+    );
+    wait_until(PATIENCE, "PID 1 has reaped them", || {
+        lab.processes()
+            .iter()
+            .all(|&pid| name(pid).as_deref() != Some("true"))
+            && children(front) == before
+    });
+    // It goes on waiting, and gets its turn.
+    holder.send(Signal::SIGKILL);
+    unshare.wait(PATIENCE).expect_code(0);
+    assert!(lab.path("ran").exists());
+}
+
+/// The root of a container that has the program, the libraries, `/proc` and a volume, all read-only but
+/// the volume: no `/dev`, `/etc`, `/home`, `/tmp`, `/var`; no entry for its user; no environment.
+fn a_root_with_almost_nothing_in_it_will_do() {
+    needs("pidns");
+    needs("root");
+    needs("setpriv");
+    let lab = Lab::new();
+    let script = "set -e; mkdir -p root/proc root/volume; cp \"$LEASECTL\" root/leasectl
+        for dir in bin lib lib64 usr; do
+            test -d /$dir || continue
+            mkdir root/$dir; mount --bind /$dir root/$dir
+        done
+        mount -t proc none root/proc
+        chown 4711 store; mount --bind store root/volume
+        mkdir root.ro; mount --rbind root root.ro
+        mount -o remount,bind,ro root.ro
+        exec chroot root.ro /usr/bin/env -i /usr/bin/setpriv --reuid 4711 --regid 4711 \
+            --clear-groups /leasectl run --store file:///volume --lease nightly -- \
+            /bin/sh -c 'test $$ != 1 && echo x >/volume/ran && ls -d /* && exit 7'";
+    let mut unshare = lab.command("unshare");
+    unshare.args([
+        "--fork",
+        "--kill-child",
+        "--pid",
+        "--mount",
+        "sh",
+        "-c",
+        script,
+    ]);
+    let ended = lab.run(unshare.env("LEASECTL", crate::support::lab::LEASECTL));
+    let ended = ended.expect_code(7);
+    assert_eq!(ended.stderr, "", "{ended}");
+    assert!(
+        !ended.stdout.contains("/tmp") && !ended.stdout.contains("/dev"),
+        "{ended}"
+    );
+    assert_eq!(lab.read("store/ran"), "x\n");
+    assert!(
+        lab.read("store/nightly.record")
+            .contains("\"user\":\"4711\"")
+    );
 }
 
 fn the_guardians_death_ends_the_command() {

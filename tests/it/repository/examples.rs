@@ -6,10 +6,11 @@ use std::process::Command;
 use std::time::Duration;
 
 use libtest_mimic::Trial;
+use nix::sys::signal::Signal;
 
-use crate::support::lab::{Ended, LEASECTL, Lab, PATIENCE};
+use crate::support::lab::{Ended, LEASECTL, Lab, PATIENCE, Running};
 use crate::support::needs::needs;
-use crate::support::processes::wait_until;
+use crate::support::processes::{children, name, send, wait_until};
 use crate::support::source::{files, root, shown};
 use crate::support::witness::Witness;
 
@@ -24,11 +25,14 @@ pub(crate) fn trials() -> Vec<Trial> {
         one_name_twice_is_refused,
         a_migrating_script_respects_the_old_lock,
         a_migrating_script_respects_the_lease,
+        containers_hand_over_when_they_are_stopped,
+        a_container_without_a_lease_is_refused,
     ]
 }
 
 /// The scripts that the tests below run.
-const TESTED: [&str; 5] = [
+const TESTED: [&str; 6] = [
+    "examples/container-entrypoint.sh",
     "examples/cron.sh",
     "examples/deploy-critical-section.sh",
     "examples/fencing-sqlite.sh",
@@ -42,6 +46,9 @@ fn every_example_has_a_test() {
         .map(|file| shown(file))
         .collect();
     assert_eq!(found, TESTED);
+    // Its tests are in `guard/systemd.rs`.
+    let units = files("examples", "service");
+    assert_eq!(units.len(), 1, "{units:?}");
     for script in TESTED {
         let text = fs::read_to_string(root().join(script)).unwrap();
         assert!(text.starts_with("#!/bin/sh\n"), "{script} is for any shell");
@@ -222,4 +229,57 @@ fn a_migrating_script_respects_the_lease() {
         .run(&["old.lock", "report", "touch", "ran"])
         .expect_code(120);
     assert!(!migrate.lab.path("ran").exists());
+}
+
+/// The entry point as PID 1, and the number that it has outside.
+fn container(example: &Example, args: &[&str]) -> (Running, impl Fn(Signal)) {
+    needs("pidns");
+    let mut unshare = example.lab.command("unshare");
+    unshare
+        .args(["--fork", "--kill-child", "--pid", "--mount-proc"])
+        .arg(&example.script)
+        .args(args)
+        .env("LEASECTL", LEASECTL)
+        .env("LEASE", "app");
+    let unshare = example.lab.spawn(&mut unshare);
+    let id = unshare.id();
+    let stop = move |signal| {
+        let is_first = |pid: &u32| name(*pid).as_deref() == Some("leasectl");
+        send(children(id).into_iter().find(is_first).unwrap(), signal);
+    };
+    (unshare, stop)
+}
+
+fn containers_hand_over_when_they_are_stopped() {
+    let example = Example::new("container-entrypoint.sh");
+    let witness = Witness::new(example.lab.path("witness"));
+    let serve = "trap 'exit 7' TERM; echo in; while :; do sleep 0.02; done";
+    let words = witness.over(["sh", "-c", serve]);
+    let words: Vec<&str> = words.iter().map(|word| word.to_str().unwrap()).collect();
+    let (first, stop_first) = container(&example, &words);
+    wait_until(PATIENCE, "the first serves", || first.stdout() == "in\n");
+    let (second, stop_second) = container(&example, &words);
+    wait_until(PATIENCE, "the second waits", || {
+        second.stderr().contains("; waiting")
+    });
+    stop_first(Signal::SIGTERM);
+    first.wait(PATIENCE).expect_code(7);
+    wait_until(PATIENCE, "the second serves", || second.stdout() == "in\n");
+    let (third, stop_third) = container(&example, &words);
+    wait_until(PATIENCE, "the third waits", || {
+        third.stderr().contains("; waiting")
+    });
+    // It is stopped before it was its turn.
+    stop_third(Signal::SIGTERM);
+    third.wait(PATIENCE).expect_code(128 + 15);
+    stop_second(Signal::SIGTERM);
+    second.wait(PATIENCE).expect_code(7);
+    assert_eq!(witness.overlaps(), Vec::<String>::new());
+}
+
+fn a_container_without_a_lease_is_refused() {
+    let example = Example::new("container-entrypoint.sh");
+    let ended = example.run(&["touch", "ran"]).expect_code(125);
+    assert!(ended.stderr.starts_with("usage: "), "{ended}");
+    assert!(!example.lab.path("ran").exists());
 }

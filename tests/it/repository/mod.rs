@@ -4,6 +4,7 @@ mod agreement;
 mod commands;
 mod examples;
 mod floors;
+mod generated;
 mod machine_paths;
 mod sizes;
 mod unsafe_code;
@@ -16,6 +17,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         commands::trials(),
         examples::trials(),
         floors::trials(),
+        generated::trials(),
         machine_paths::trials(),
         sizes::trials(),
         unsafe_code::trials(),

@@ -5,13 +5,16 @@ pub(crate) mod trial;
 #[macro_use]
 pub(crate) mod containment;
 
+pub(crate) mod events;
 pub(crate) mod lab;
+pub(crate) mod manager;
 pub(crate) mod needs;
 pub(crate) mod pattern;
 pub(crate) mod processes;
 pub(crate) mod puppet;
 pub(crate) mod random;
 pub(crate) mod source;
+pub(crate) mod systemd;
 pub(crate) mod witness;
 
 use libtest_mimic::Trial;
@@ -19,7 +22,9 @@ use libtest_mimic::Trial;
 /// The tests of the tools themselves: a tool that sees nothing would make every test pass.
 pub(crate) fn trials() -> Vec<Trial> {
     [
+        events::trials(),
         lab::trials(),
+        manager::trials(),
         needs::trials(),
         pattern::trials(),
         processes::trials(),

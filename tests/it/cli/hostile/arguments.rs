@@ -1,4 +1,4 @@
-//! What is missing on the command line, durations and other words.
+//! Durations and other words.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -6,68 +6,6 @@ use std::os::unix::ffi::OsStrExt;
 use super::{Row, accepted, options, prepared, run};
 
 pub(super) const ROWS: &[Row] = &[
-    // What is missing.
-    prepared(
-        "no verb",
-        |lab| lab.leasectl::<&str>([]),
-        125,
-        "no verb was given; write leasectl run --lease NAME -- COMMAND",
-    ),
-    prepared(
-        "an unknown verb",
-        |lab| lab.leasectl(["rnu"]),
-        125,
-        "there is no verb \"rnu\"; write leasectl run --lease NAME -- COMMAND",
-    ),
-    prepared(
-        "nothing after run",
-        |lab| lab.leasectl(["run"]),
-        125,
-        "neither a lease nor a command was given; write leasectl run --lease NAME -- COMMAND",
-    ),
-    prepared(
-        "no command",
-        |lab| lab.leasectl(["run", "--lease", "x"]),
-        125,
-        "no command was given; write leasectl run --lease NAME -- COMMAND",
-    ),
-    prepared(
-        "no command after the dashes",
-        |lab| lab.leasectl(["run", "--lease", "x", "--"]),
-        125,
-        "no command was given; write leasectl run --lease NAME -- COMMAND",
-    ),
-    options(
-        "no lease",
-        &[],
-        "no --lease was given; write leasectl run --lease NAME -- COMMAND",
-    ),
-    prepared(
-        "no dashes",
-        |lab| lab.leasectl(["run", "--lease", "x", "touch", "ran"]),
-        125,
-        "\"touch\" was not expected; a command goes after --: write leasectl run --lease NAME \
-            -- COMMAND",
-    ),
-    options(
-        "a value that was an empty variable",
-        &["--lease"],
-        "--lease has no value before --; is a variable empty? write leasectl run --lease NAME \
-            -- COMMAND",
-    ),
-    options(
-        "a duration that was an empty variable",
-        &["--lease", "x", "--ttl"],
-        "--ttl has no value before --; is a variable empty? write leasectl run --lease NAME \
-            -- COMMAND",
-    ),
-    prepared(
-        "an empty command",
-        |lab| lab.leasectl(["run", "--lease", "x", "--", ""]),
-        127,
-        "\"\" was not found in any directory of PATH; nothing was run",
-    )
-    .leaves(X),
     // Durations.
     options(
         "ttl 0s",
@@ -285,31 +223,6 @@ pub(super) const ROWS: &[Row] = &[
         125,
         "an option has a value that is not UTF-8; only a path, the command and its arguments \
             may be other bytes",
-    ),
-    options(
-        "an unknown option",
-        &["--lease", "x", "--tll", "5s"],
-        "there is no option --tll; did you mean --ttl?",
-    ),
-    options(
-        "a wholly unknown option",
-        &["--lease", "x", "--frobnicate"],
-        "there is no option --frobnicate; see leasectl run --help",
-    ),
-    options(
-        "an option twice",
-        &["--lease", "x", "--lease", "y"],
-        "--lease is given twice; give it once",
-    ),
-    options(
-        "quiet and verbose",
-        &["--lease", "x", "-q", "-v"],
-        "--quiet and --verbose exclude each other; give one of them",
-    ),
-    options(
-        "a value for a switch",
-        &["--lease", "x", "--quiet=yes"],
-        "--quiet takes no value; write only --quiet",
     ),
 ];
 

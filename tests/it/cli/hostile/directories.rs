@@ -68,7 +68,7 @@ pub(super) const ROWS: &[Row] = &[
         125,
         "x was not acquired: file://LAB/store is not fit for leases: cannot create \
             LAB/store/x.lock: Read-only file system; use a directory on a file system that is \
-            mounted for writing; nothing was run",
+            mounted for writing (--store file:///DIR); nothing was run",
     )
     .needs(&["root", "unshare"]),
     prepared(

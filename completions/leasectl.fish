@@ -1,0 +1,80 @@
+# Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
+function __fish_leasectl_global_optspecs
+    string join \n h/help V/version
+end
+
+function __fish_leasectl_needs_command
+    # Figure out if the current invocation already has a command.
+    set -l cmd (commandline -opc)
+    set -e cmd[1]
+    argparse -s (__fish_leasectl_global_optspecs) -- $cmd 2>/dev/null
+    or return
+    if set -q argv[1]
+        # Also print the command, so this can be used to figure out what it is.
+        echo $argv[1]
+        return 1
+    end
+    return 0
+end
+
+function __fish_leasectl_using_subcommand
+    set -l cmd (__fish_leasectl_needs_command)
+    test -z "$cmd"
+    and return 1
+    contains -- $cmd[1] $argv
+end
+
+complete -c leasectl -n "__fish_leasectl_needs_command" -s h -l help -d 'Print help'
+complete -c leasectl -n "__fish_leasectl_needs_command" -s V -l version -d 'Print version'
+complete -c leasectl -n "__fish_leasectl_needs_command" -f -a "run" -d 'Run a command while holding a lease'
+complete -c leasectl -n "__fish_leasectl_needs_command" -f -a "completions" -d 'Print a script that completes what is typed'
+complete -c leasectl -n "__fish_leasectl_needs_command" -f -a "man" -d 'Print a man page'
+complete -c leasectl -n "__fish_leasectl_using_subcommand run" -s l -l lease -d 'The lease, by any name you choose' -r -f
+complete -c leasectl -n "__fish_leasectl_using_subcommand run" -s w -l wait -d 'Wait for the lease this long; else try once' -r -f
+complete -c leasectl -n "__fish_leasectl_using_subcommand run" -s E -l held-exit-code -d 'Exit code when refused [default: 120]' -r -f
+complete -c leasectl -n "__fish_leasectl_using_subcommand run" -l min-hold -d 'Keep others out at least this long' -r -f
+complete -c leasectl -n "__fish_leasectl_using_subcommand run" -l restart -d 'Run again: on-lost, always' -r -f -a "on-lost\t'After a loss'
+always\t'Also after the command has ended'"
+complete -c leasectl -n "__fish_leasectl_using_subcommand run" -l store -d 'Where leases are kept [env: LEASECTL_STORE]' -r -f
+complete -c leasectl -n "__fish_leasectl_using_subcommand run" -l store-file -d 'File with that URL [env: LEASECTL_STORE_FILE]' -r -F
+complete -c leasectl -n "__fish_leasectl_using_subcommand run" -l run-timeout -d 'Longest run of the command' -r -f
+complete -c leasectl -n "__fish_leasectl_using_subcommand run" -l stop-signal -d 'Asks it to end [default: TERM]' -r -f
+complete -c leasectl -n "__fish_leasectl_using_subcommand run" -l grace -d 'From that to SIGKILL [default: 10s]' -r -f
+complete -c leasectl -n "__fish_leasectl_using_subcommand run" -l leftovers -d 'Left behind: stop (default), wait, leave' -r -f -a "stop\t'Stop them, with the stop signal and the grace'
+wait\t'Hold the lease until all of them have ended'
+leave\t'Let them go on without the lease'"
+complete -c leasectl -n "__fish_leasectl_using_subcommand run" -l leftovers-settle -d 'Time to end first [default: 1s]' -r -f
+complete -c leasectl -n "__fish_leasectl_using_subcommand run" -l ttl -d 'A grant lasts so long [default: 30s]' -r -f
+complete -c leasectl -n "__fish_leasectl_using_subcommand run" -l renew-every -d 'It is renewed so often [default: ttl/5]' -r -f
+complete -c leasectl -n "__fish_leasectl_using_subcommand run" -l expiry-grace -d 'Time to stop at its end [default: ttl/6]' -r -f
+complete -c leasectl -n "__fish_leasectl_using_subcommand run" -l max-drift -d 'Clocks differ in rate by [default: 0.1]' -r -f
+complete -c leasectl -n "__fish_leasectl_using_subcommand run" -l note -d 'A word to whoever is refused' -r -f
+complete -c leasectl -n "__fish_leasectl_using_subcommand run" -l meta -d 'More for the record; repeatable' -r -f
+complete -c leasectl -n "__fish_leasectl_using_subcommand run" -l holder -d 'Who we are [default: the host name]' -r -f
+complete -c leasectl -n "__fish_leasectl_using_subcommand run" -l record -d 'Named: program (default), args, nothing' -r -f -a "program\t'The program'
+args\t'The program and its arguments'
+nothing\t'Neither'"
+complete -c leasectl -n "__fish_leasectl_using_subcommand run" -l on-acquired -d 'Run before it; has to succeed' -r -f -a "(__fish_complete_command)"
+complete -c leasectl -n "__fish_leasectl_using_subcommand run" -l on-doubt -d 'Run when a renewal is unanswered' -r -f -a "(__fish_complete_command)"
+complete -c leasectl -n "__fish_leasectl_using_subcommand run" -l on-lost -d 'Run when the lease was lost' -r -f -a "(__fish_complete_command)"
+complete -c leasectl -n "__fish_leasectl_using_subcommand run" -l on-released -d 'Run when it was given back' -r -f -a "(__fish_complete_command)"
+complete -c leasectl -n "__fish_leasectl_using_subcommand run" -l events -d 'Events as lines of JSON' -r -F
+complete -c leasectl -n "__fish_leasectl_using_subcommand run" -l log-format -d 'Of messages: text (default), json' -r -f -a "text\t'For people'
+json\t'For programs'"
+complete -c leasectl -n "__fish_leasectl_using_subcommand run" -s q -l quiet -d 'Print errors only'
+complete -c leasectl -n "__fish_leasectl_using_subcommand run" -s v -l verbose -d 'Print also what went well'
+complete -c leasectl -n "__fish_leasectl_using_subcommand run" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c leasectl -n "__fish_leasectl_using_subcommand completions" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c leasectl -n "__fish_leasectl_using_subcommand man" -s h -l help -d 'Print help'
+complete -c leasectl -f
+complete -c leasectl -n "__fish_leasectl_using_subcommand completions" -a "bash zsh fish"
+complete -c leasectl -n "__fish_leasectl_using_subcommand man" -a "run completions man"
+
+function __fish_leasectl_command
+    set -l words (commandline -opc)
+    set -l dashes (contains -i -- -- $words)
+    or return
+    set -e words[1..$dashes]
+    complete -C (string join ' ' -- (string escape -- $words) (commandline -ct))
+end
+complete -c leasectl -n 'contains -- -- (commandline -opc)' -a '(__fish_leasectl_command)'

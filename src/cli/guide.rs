@@ -1,0 +1,83 @@
+//! What is said of each verb below its options, written once: `--help` prints it as it stands, and
+//! `man_page.rs` makes the sections of the man page from it.
+//!
+//! The form: a line that ends in a colon and is not indented opens a section. Below it, by two spaces,
+//! stand paragraphs, or a term, two spaces or more, and its meaning, which may go on further to the
+//! right; by four spaces, what is typed.
+
+/// Below `leasectl --help`.
+pub(super) const LEASECTL: &str = "\
+Exit codes:
+  0    what was asked for was printed
+  125  wrong usage, or it could not be printed
+  The verb run passes the command's own code through, and has codes of its own.
+
+Examples:
+  Run a job; while it runs, a second start is refused:
+    leasectl run --lease nightly -- ./job.sh
+  See what an option does:
+    leasectl run --help";
+
+/// Below `leasectl run -h`.
+pub(super) const RUN_HINT: &str = "\
+Durations are written 30s, 5m, 1h30m. Exit codes, examples and more: --help";
+
+/// Below `leasectl run --help`.
+pub(super) const RUN: &str = "\
+Exit codes:
+  The command's own is passed through; killed by signal n: leasectl dies of n too. Otherwise:
+  120  refused: held or in its minimum hold; nothing was run (--held-exit-code changes it)
+  121  lease lost or not renewed in time, or the guardian died; the command was stopped
+  122  the command's processes could not be shown dead; the lease is left to run out
+  123  store unreachable; nothing was run
+  124  --run-timeout reached; the command was stopped
+  125  usage, configuration, permission, a failed --on-acquired, or an internal error before the
+       command started
+  126  command not executable
+  127  command not found
+
+Environment:
+  LEASECTL_STORE        the store's URL, when no option says which; a password is allowed
+  LEASECTL_STORE_FILE   a file with that URL instead
+  The command gets both, but of a URL never the password, and also:
+  LEASECTL_LEASE        the name of the lease
+  LEASECTL_TOKEN        its fencing token. It rises with every holder: have what you write to
+                        refuse a lower one
+  LEASECTL_HOLDER       who holds it, as label:pid
+  LEASECTL_STORE_LABEL  the store, without credentials
+
+Files:
+  /var/lib/leasectl        the leases of root, when no store is chosen
+  ~/.local/state/leasectl  those of another user; $XDG_STATE_HOME/leasectl when that is set
+
+Examples:
+  Run a job; while it runs, a second start gets exit code 120:
+    leasectl run --lease nightly -- ./job.sh
+  From cron: silent when it is held, and not again within ten minutes:
+    leasectl run --lease nightly -E 0 --min-hold 10m -- ./job.sh
+  Wait for the lease, and stop a command that hangs:
+    leasectl run --lease deploy --wait 5m --run-timeout 1h -- ./deploy.sh
+  A pipeline needs a shell:
+    leasectl run --lease report -- sh -c './extract | ./load'";
+
+/// Below `leasectl completions --help`.
+pub(super) const COMPLETIONS: &str = "\
+Files:
+  bash  ~/.local/share/bash-completion/completions/leasectl, where the package bash-completion is
+        installed; elsewhere any file, with \"source FILE\" in ~/.bashrc
+  zsh   ~/.zfunc/_leasectl, with \"fpath+=~/.zfunc\" in ~/.zshrc above compinit
+  fish  ~/.config/fish/completions/leasectl.fish
+
+Examples:
+  For fish:
+    leasectl completions fish >~/.config/fish/completions/leasectl.fish
+  For this bash alone:
+    source <(leasectl completions bash)";
+
+/// Below `leasectl man --help`.
+pub(super) const MAN: &str = "\
+Examples:
+  Read a page without installing it:
+    leasectl man run | man -l -
+  Install it for everyone:
+    leasectl man run >/usr/local/share/man/man1/leasectl-run.1";
