@@ -74,8 +74,9 @@ def a_command_that_ran_too_long_in_raw_mode_leaves_a_sane_terminal(kind, way):
 
 def a_lease_that_ends_over_raw_mode_leaves_a_sane_terminal(kind, way):
     way = way.with_options("-q --store 'memory:?answers=1' --ttl 2s")
-    assert mended(kind, way, SLEEPS) == 121
-    assert mended(kind, way, OBEDIENT) == 121
+    # On a busy machine the margin of so short a lease is over before the end is seen.
+    for text in (SLEEPS, OBEDIENT):
+        assert mended(kind, way, text) in (121, 122)
 
 
 def a_guardian_that_dies_over_raw_mode_leaves_a_sane_terminal(kind, way):
