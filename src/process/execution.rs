@@ -33,6 +33,16 @@ enum Command {
     LetGo,
 }
 
+/// Job control, of the command's main process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Job {
+    Going,
+    /// It is stopped, and the front may not know it yet.
+    Stopped,
+    /// It is stopped, and the front knows.
+    Paused,
+}
+
 /// How far stopping has gone. It never goes back (P10).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
@@ -75,8 +85,8 @@ pub(super) struct Execution {
     /// Which part of the tree is run, or was run last.
     part: Part,
     over: bool,
-    /// The command's main process is stopped.
-    paused: bool,
+    /// Whether the command's main process is stopped.
+    job: Job,
     /// The lease ran out under the command: it was not the front that had it stopped.
     ran_out: bool,
     look_again: Instant,
@@ -92,7 +102,7 @@ impl Execution {
             front_gone: false,
             part: Part::Command,
             over: false,
-            paused: false,
+            job: Job::Going,
             ran_out: false,
             look_again: Instant::NEVER,
         }
@@ -146,12 +156,29 @@ impl Execution {
 
     /// The main process stopped, went on, or ended.
     pub(super) const fn changed(&mut self, change: Change) {
-        self.paused = matches!(change, Change::Stopped(_));
+        self.job = match change {
+            Change::Stopped(_) => Job::Stopped,
+            Change::Continued | Change::Exited(_) | Change::Killed(_) => Job::Going,
+        };
     }
 
     /// Whether the main process is stopped, as far as it was reaped.
-    pub(super) const fn is_paused(&self) -> bool {
-        self.paused
+    pub(super) fn is_paused(&self) -> bool {
+        self.job != Job::Going
+    }
+
+    /// The front has been told of the stop. True when there is one still.
+    pub(super) fn pause(&mut self) -> bool {
+        if self.job == Job::Stopped {
+            self.job = Job::Paused;
+        }
+        self.job == Job::Paused
+    }
+
+    /// Whether the front, which was continued, wants this stop undone. It may have been continued before
+    /// the command was stopped once more, and say so only afterwards: it knows nothing of that stop yet.
+    pub(super) fn may_resume(&self) -> bool {
+        self.job == Job::Paused
     }
 
     /// Whether the lease ran out: what is stopped then and killed, the front did not order.
@@ -185,7 +212,7 @@ impl Execution {
         self.command = Command::None;
         self.stage = Stage::Running;
         self.armed = None;
-        self.paused = false;
+        self.job = Job::Going;
         self.ran_out = false;
         self.look_again = Instant::NEVER;
     }

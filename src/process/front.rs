@@ -102,7 +102,13 @@ impl Front {
     pub fn heard(&mut self) -> io::Result<Option<FrontEvent>> {
         self.hear_guardian();
         self.hear_signals()?;
-        Ok(self.news.pop_front())
+        Ok(self.next_news())
+    }
+
+    fn next_news(&mut self) -> Option<FrontEvent> {
+        let event = self.news.pop_front()?;
+        self.tend_terminal(&event);
+        Some(event)
     }
 
     /// Waits for the next event. Safe to drop at any point: nothing is lost.
@@ -112,8 +118,7 @@ impl Front {
     /// tree.
     pub async fn next(&mut self) -> io::Result<FrontEvent> {
         loop {
-            if let Some(event) = self.news.pop_front() {
-                self.tend_terminal(&event);
+            if let Some(event) = self.next_news() {
                 return Ok(event);
             }
             let kill_at = self.next_pass();

@@ -212,7 +212,7 @@ impl Guardian {
     /// command is reaped.
     fn pause(&mut self, signal: i32) {
         self.reap();
-        if self.execution.is_paused() {
+        if self.execution.pause() {
             sys::pidfd_send(self.front.as_fd(), signal).ok();
         }
     }
@@ -221,7 +221,7 @@ impl Guardian {
     /// command does not get the signal twice.
     fn resume(&mut self) {
         self.reap();
-        if let (Some(command), true) = (self.execution.command(), self.execution.is_paused()) {
+        if let (Some(command), true) = (self.execution.command(), self.execution.may_resume()) {
             sys::send(command, libc::SIGCONT).ok();
         }
     }

@@ -31,9 +31,9 @@ pub(super) enum Order {
     Kill,
     /// What is left goes on unguarded.
     LetGo,
-    /// Stop us with this signal, unless the command has gone on since it was reported stopped.
+    /// We know that the command is stopped: stop us with this signal (0: do not), unless it has gone on.
     Pause(i32),
-    /// Continue the command if it is stopped still.
+    /// Continue the command if it is stopped still, by the stop that we know of.
     Resume,
     /// Say that you are alive.
     Ping,

@@ -191,6 +191,12 @@ impl Front {
         signals::let_act(signal, true);
     }
 
+    /// The command is stopped, and leasectl is not: there is no terminal, and no shell that would continue
+    /// leasectl. Whoever does so all the same (`kill -CONT`) continues the command.
+    pub fn stay_awake(&mut self) {
+        self.order(Order::Pause(0));
+    }
+
     /// From now on the signals that stop are heard again.
     fn hear_stop_signals() {
         for signal in [libc::SIGTSTP, libc::SIGTTIN, libc::SIGTTOU] {

@@ -21,6 +21,11 @@ const NEXT_NAMING: Duration = Duration::from_secs(60);
 /// hangs for minutes would set the lease free under a process that is about to write.
 const PATIENCE: Duration = Duration::from_secs(10 * 60);
 
+/// From a SIGKILL that is ordered after the lease's end to giving up. We were stopped or frozen then, and
+/// what the guardian has done meanwhile waits to be heard. Not longer than the least margin: a kill in time
+/// is given up at the lease's end as ever.
+const LAST_LOOK: Duration = Duration::from_millis(250);
+
 /// The stop signal or SIGKILL has been ordered.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Stopping {
@@ -140,7 +145,7 @@ impl Stopping {
     fn give_up_at(&self, killed: Killed) -> Instant {
         let dead = self.run.renewals.tenure().dead();
         if self.runs_out() {
-            dead
+            dead.max(killed.at + LAST_LOOK)
         } else {
             dead.min(killed.at + PATIENCE)
         }

@@ -317,8 +317,11 @@ impl<'a> Driver<'a> {
     fn pause(&mut self, signal: i32) {
         // It may have been continued since, and then nobody would continue us.
         self.paused = false;
-        if !self.front.is_still_stopped() || !has_terminal() {
+        if !self.front.is_still_stopped() {
             return;
+        }
+        if !has_terminal() {
+            return self.front.stay_awake();
         }
         if !somebody_can_continue_us() {
             // The kernel does not let a key stop a group that no shell looks after, and neither do we.

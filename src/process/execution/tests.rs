@@ -174,11 +174,8 @@ fn a_known_loss_kills_at_once() {
 #[test]
 fn who_had_the_front_stopped_is_known() {
     let mut execution = running(10, 20);
-    assert!(!execution.is_paused());
     execution.changed(Change::Stopped(20));
-    assert!(execution.is_paused() && !execution.ran_out());
-    execution.changed(Change::Continued);
-    assert!(!execution.is_paused());
+    assert!(!execution.ran_out());
     // An order of the front's is no lease that ran out, and neither is the grace after it.
     let mut ordered = execution;
     ordered.stop(at(1), Duration::ZERO);
@@ -188,4 +185,21 @@ fn who_had_the_front_stopped_is_known() {
     assert!(execution.ran_out());
     execution.emptied();
     assert!(!execution.ran_out());
+}
+
+#[test]
+fn a_stop_is_undone_only_by_a_front_that_knew_of_it() {
+    let mut execution = running(10, 20);
+    assert!(!execution.is_paused() && !execution.pause() && !execution.may_resume());
+    execution.changed(Change::Stopped(20));
+    assert!(execution.is_paused() && !execution.may_resume());
+    assert!(execution.pause() && execution.may_resume());
+    // Continued by a shell, and stopped again before the front said that it was continued too.
+    execution.changed(Change::Continued);
+    execution.changed(Change::Stopped(20));
+    assert!(execution.is_paused() && !execution.may_resume());
+    // The same, and the kernel told only of the second.
+    assert!(execution.pause());
+    execution.changed(Change::Stopped(20));
+    assert!(!execution.may_resume());
 }

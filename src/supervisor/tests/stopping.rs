@@ -3,7 +3,8 @@
 use super::rig::{OK, Rig, at, secs, sent, settings, typed};
 use crate::lease::LostWhy;
 use crate::supervisor::{
-    Action, AskedBy, Deadline, Event, LossReason, Note, Outcome, Phase, Settings, StopWhy,
+    Action, AskedBy, CommandEnd, Deadline, Event, LossReason, Note, Outcome, Phase, Settings,
+    StopWhy,
 };
 
 const ASKED: Outcome = Outcome::Asked(AskedBy::Operator);
@@ -184,6 +185,24 @@ fn a_lease_that_ran_out_is_given_up_when_all_must_be_dead() {
     assert_eq!(rig.step(25.1, sent(libc::SIGTERM)), []);
     assert_eq!(rig.step(25.2, sent(libc::SIGTERM)), []);
     assert_eq!(rig.tick(27.0), given_up());
+}
+
+#[test]
+fn a_supervisor_that_sleeps_past_the_end_hears_first_what_the_guardian_did() {
+    let mut rig = Rig::holding(settings());
+    assert_eq!(rig.tick(6.0), [Action::Renew]);
+    let late = [Action::Note(Note::StoppedByGuardian), Action::Kill];
+    assert_eq!(rig.step(99.0, Event::StopDue), late);
+    let killed = CommandEnd::Killed(libc::SIGKILL);
+    assert_eq!(rig.step(99.0, Event::CommandExited(killed)), []);
+    let why = LossReason::NotRenewed;
+    let lost = Outcome::Lost { why };
+    assert_eq!(rig.step(99.1, Event::TreeEmpty), [Action::Release(lost)]);
+    // Nothing was heard: what is left has outlived the lease.
+    let mut rig = Rig::holding(settings());
+    assert_eq!(rig.tick(6.0), [Action::Renew]);
+    assert_eq!(rig.step(99.0, Event::StopDue), late);
+    assert_eq!(rig.tick(99.25), given_up());
 }
 
 #[test]

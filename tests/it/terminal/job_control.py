@@ -204,19 +204,20 @@ def the_lease_ends(kind, command):
     shell.expect(r"stopped; the lease ends in [\w ]+ and the command will be killed then")
     shell.prompt()
     paused = time.clock_gettime(time.CLOCK_BOOTTIME)
-    # The guardian reaps it: its number is gone.
+    # The guardian reaps it: its number is gone. How soon is measured in tests/it/guard.
     shell.wait_until("it is killed", lambda: not os.path.exists(f"/proc/{command}"))
-    took = time.clock_gettime(time.CLOCK_BOOTTIME) - paused
-    assert took < 1.8, took
     assert stopped(front) and os.path.exists(f"/proc/{guardian}")
     assert shell.has_the_terminal()
+    # Called back long after the end, leasectl hears of all at once: that it is late, and what was done.
+    over = paused + 2.5
+    shell.wait_until("it is over", lambda: time.clock_gettime(time.CLOCK_BOOTTIME) > over)
     before = len(shell.text)
     shell.enter("fg")
     shell.expect(r"nightly ran out while leasectl was stopped \(Ctrl-Z\)")
     shell.prompt()
     assert shell.code() == 121
     said = [line for line in shell.text[before:].splitlines() if "leasectl: " in line]
-    assert len([line for line in said if "ran out" in line or "sending" in line]) == 1, said
+    assert len([line for line in said if "ran out" in line or "sending TERM" in line]) == 1, said
     shell.leave()
 
 

@@ -2,7 +2,7 @@
 
 import os
 
-from session import CTRL_C, CTRL_Z, Shell, as_without, contents, hears_ctrl_z, run
+from session import CTRL_C, CTRL_Z, Shell, as_without, contents, hears_ctrl_z, named, run, state
 
 RESTORED = r"\x1b\[\?1049l"
 
@@ -22,6 +22,11 @@ def suspend(shell, way):
     shell.prompt()
     shell.do("stty -a >outside")
     assert " icanon" in contents("outside") and " echo " in contents("outside")
+
+
+def await_keys(shell):
+    """Waits until less sleeps: a stop that reaches it just before it reads, it acts on at the next key."""
+    shell.wait_until("less waits for a key", lambda: state(named(shell.pid, "less")) == "S")
 
 
 @as_without
@@ -56,6 +61,7 @@ def less_pages_is_suspended_and_restores_the_screen(kind, way):
     shell.expect(r"line 3\b")
     shell.type("G")
     shell.expect(r"line 500\b")
+    await_keys(shell)
     suspend(shell, way)
     shell.enter("fg")
     shell.expect(r"line 500\b")
@@ -77,6 +83,7 @@ def leasectl_before_less(kind, way):
     shell.expect(r"line 3\b")
     shell.type("G")
     shell.expect(r"line 500\b")
+    await_keys(shell)
     shell.type(CTRL_Z)
     shell.prompt()
     shell.enter("fg")

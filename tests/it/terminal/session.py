@@ -59,6 +59,9 @@ class Terminal:
     def __init__(self, words):
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
+            # What a person's login has, whatever this was started from (`nohup`, the background of a script).
+            for one in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
+                signal.signal(one, signal.SIG_DFL)
             # Wide enough that no line editor folds a line.
             fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 400, 0, 0))
             os.execvp(words[0], words)
@@ -185,11 +188,22 @@ def group(pid):
     return stat(pid)[2]
 
 
+def named(session, name):
+    """The process of that name in a session."""
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            if contents(f"/proc/{pid}/comm") == name + "\n" and stat(pid)[3] == session:
+                return int(pid)
+        except (FileNotFoundError, ProcessLookupError):
+            pass
+    raise AssertionError(f"no {name}")
+
+
 def gone(pid):
     """Zombies are gone."""
     try:
         return state(pid) == "Z"
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):
         return True
 
 
