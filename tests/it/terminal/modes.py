@@ -66,14 +66,14 @@ def a_crash_in_raw_mode_is_mended_for_the_shell_itself(kind, way):
 
 
 def a_command_that_ran_too_long_in_raw_mode_leaves_a_sane_terminal(kind, way):
-    way = way.with_options("--run-timeout 1s --grace 100ms")
+    way = way.with_options("--run-timeout 3s --grace 100ms")
     # One is killed by the stop signal, one ignores it, and one ends by itself because of it.
     for text in (SLEEPS, STUBBORN, OBEDIENT):
         assert mended(kind, way, text) == 124
 
 
 def a_lease_that_ends_over_raw_mode_leaves_a_sane_terminal(kind, way):
-    way = way.with_options("-q --store 'memory:?answers=1' --ttl 2s")
+    way = way.with_options("-q --store 'memory:?answers=1' --ttl 6s")
     # On a busy machine the margin of so short a lease is over before the end is seen.
     for text in (SLEEPS, OBEDIENT):
         assert mended(kind, way, text) in (121, 122)
