@@ -104,7 +104,7 @@ def a_script_reads_on_after_its_bash_was_killed(kind, way):
 
 
 def a_script_reads_on_after_its_bash_ran_too_long(kind, way):
-    way = way.with_options("--run-timeout 2s --grace 100ms")
+    way = way.with_options("--run-timeout 3s --grace 100ms")
     script("job", f"{way} {BASH}\necho code''d $?\nread line\necho got $line", which(kind))
     shell = Shell(kind)
     enter_bash(shell, way, "./job")

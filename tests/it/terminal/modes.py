@@ -66,7 +66,7 @@ def a_crash_in_raw_mode_is_mended_for_the_shell_itself(kind, way):
 
 
 def a_command_that_ran_too_long_in_raw_mode_leaves_a_sane_terminal(kind, way):
-    way = way.with_options("--run-timeout 1s --grace 100ms")
+    way = way.with_options("--run-timeout 2s --grace 100ms")
     # One is killed by the stop signal, one ignores it, and one ends by itself because of it.
     for text in (SLEEPS, STUBBORN, OBEDIENT):
         assert mended(kind, way, text) == 124
