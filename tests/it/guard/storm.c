@@ -36,7 +36,7 @@ static void end_in_time(void)
 static void still(void)
 {
     atomic_fetch_add(started, 1);
-    alarm(30);
+    alarm(120);
     for (;;)
         pause();
 }
@@ -100,7 +100,7 @@ int main(int count, char **words)
     while (atomic_load(started) < enough)
         usleep(1000);
     close(open("ready", O_CREAT | O_WRONLY, 0600));
-    alarm(30);
+    alarm(120);
     for (;;)
         pause();
 }
