@@ -67,6 +67,59 @@ def bash_that_suspends_itself_has_the_terminal_again_at_fg(kind, way):
     return code
 
 
+# Leads a group of two, and has the terminal for it; stops them both, or ends, when it is told to. Unlike
+# bash it never takes the terminal again.
+LEADER = """import os, signal, sys
+signal.signal(signal.SIGTTOU, signal.SIG_IGN)
+os.setpgid(0, 0)
+os.tcsetpgrp(0, os.getpid())
+signal.signal(signal.SIGTTOU, signal.SIG_DFL)
+child = os.fork()
+while not child:
+    signal.pause()
+print(os.getpid(), file=open("leader", "w"))
+print(child, file=open("child", "w"))
+for line in sys.stdin:
+    if line == "stop\\n":
+        os.killpg(0, signal.SIGSTOP)
+    if line == "end\\n":
+        os.kill(child, signal.SIGKILL)
+        sys.exit(9)
+    print("got", line, flush=True)"""
+
+
+@as_without
+def a_group_that_had_the_terminal_has_it_again_at_fg(kind, way):
+    shell = Shell(kind)
+    with open("leader.py", "w") as file:
+        file.write(LEADER)
+    shell.enter(f"{way} python3 leader.py")
+    leader, child = number("leader"), number("child")
+    front = way.front(leader)
+    assert shell.foreground() == leader == group(child)
+    for turn in range(3):
+        shell.enter("stop")
+        shell.prompt()
+        assert shell.has_the_terminal()
+        if turn == 2:
+            # Continued in the background, its read stops it. The terminal is still owed to it.
+            shell.enter("bg")
+            shell.prompt()
+        shell.wait_until("all are stopped", lambda: stopped(leader, child, front))
+        shell.do(":")
+        shell.enter("fg")
+        shell.wait_until("all go on", lambda: going(leader, child, front))
+        shell.wait_until("it has the terminal", lambda: shell.foreground() == leader)
+        shell.enter(f"word{turn}")
+        shell.expect(f"got word{turn}")
+    shell.enter("end")
+    shell.prompt()
+    assert shell.has_the_terminal() and gone(child)
+    code = shell.code()
+    shell.leave()
+    return code
+
+
 @as_without
 def bash_that_is_killed_leaves_the_terminal_to_the_shell(kind, way):
     shell = Shell(kind)
