@@ -173,18 +173,18 @@ fn waited(lab: &Lab) -> Events {
 }
 
 fn renewed(lab: &Lab) -> Events {
-    let options = ["--store", "memory:", "--ttl", "2s", "-q"];
-    let (_, events) = ran(lab, &options, "sleep 1.5", 0);
+    let options = ["--store", "memory:", "--ttl", "6s", "-q"];
+    let (_, events) = ran(lab, &options, "sleep 4", 0);
     let renewals = events.of("renewed");
     assert!(renewals.len() >= 2, "{events:#?}");
     for (at, one) in renewals.iter().enumerate() {
         has(one, json!({"renewals": at + 1}));
-        // SIGKILL is due 1.55 s after the asking.
+        // SIGKILL is due 5 s after the asking.
         let remaining = one["remaining_s"].as_f64().unwrap();
-        assert!((1.0..=1.55).contains(&remaining), "{one}");
+        assert!((3.5..=5.0).contains(&remaining), "{one}");
     }
     has(events.only("released"), json!({"renewals": renewals.len()}));
-    has(events.only("acquired"), json!({"ttl_s": 2.0}));
+    has(events.only("acquired"), json!({"ttl_s": 6.0}));
     events
 }
 

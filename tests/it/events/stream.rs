@@ -104,12 +104,12 @@ fn a_fifo_need_not_have_a_reader() {
 fn a_full_pipe_drops_lines_and_the_gap_is_seen() {
     let lab = Lab::new();
     let script = "mkfifo fifo; exec 4<>fifo
-        leasectl run -q --lease x --store memory: --ttl 2s --events fifo -- \
-            sh -c 'touch up; while ! test -e full; do sleep 0.01; done; sleep 1; exit 6'
+        leasectl run -q --lease x --store memory: --ttl 6s --events fifo -- \
+            sh -c 'touch up; while ! test -e full; do sleep 0.01; done; sleep 6; exit 6'
         echo $? >code";
     let running = lab.spawn(&mut lab.sh(script));
     wait_until(PATIENCE, "it runs", || lab.path("up").exists());
-    // Fills the pipe to the last byte that fits, then lets it be read after a second without room.
+    // Fills the pipe to the last byte that fits, then lets it be read once the lease would have run out.
     let mut pipe = fs::File::options()
         .read(true)
         .write(true)

@@ -187,10 +187,10 @@ fn the_lease_is_renewed_while_it_runs() {
         "--store",
         "memory:",
         "--ttl",
-        "2s",
+        "6s",
         "-q",
         "--on-acquired",
-        "sleep 4",
+        "sleep 8",
     ];
     lab.run(&mut run(&lab, &options, ":")).expect_code(0);
     let events = Events::read(&lab.path("events"));
