@@ -227,6 +227,7 @@ fn hook_end(fate: &HookFate) -> HookEnd {
         HookFate::Ended(CommandEnd::Killed(signal)) => HookEnd::Signal(name_of(*signal)),
         HookFate::NotStarted(error) => HookEnd::Error(error.to_string()),
         HookFate::TooSlow => HookEnd::Error("it did not end within 10s".to_owned()),
+        HookFate::NotDead => HookEnd::Error("it was killed and is still there".to_owned()),
     }
 }
 

@@ -17,6 +17,10 @@ use crate::supervisor::{CommandEnd, StopWhy};
 /// From its start to SIGKILL.
 const LONGEST: Duration = Duration::from_secs(10);
 
+/// From SIGKILL until nobody waits for it any more. What can be killed is gone sooner; what runs as
+/// another user (sudo), or hangs in the kernel, must not keep leasectl from its end or its next run.
+const DYING: Duration = Duration::from_secs(1);
+
 /// Which hook.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HookName {
@@ -52,6 +56,8 @@ pub enum HookFate {
     NotStarted(io::Error),
     /// It took too long and was killed.
     TooSlow,
+    /// It was killed, and is still there.
+    NotDead,
 }
 
 /// What to run: each a text for the shell (`--on-acquired` and its like).
@@ -111,7 +117,18 @@ pub(super) struct Running {
     pid: Pid,
     hook: HookName,
     began: Instant,
-    killed: bool,
+    too_slow: bool,
+    killed_at: Option<Instant>,
+}
+
+impl Running {
+    /// When its time, or that of its death, is over.
+    fn until(&self) -> Instant {
+        match self.killed_at {
+            None => self.began + LONGEST,
+            Some(at) => at + DYING,
+        }
+    }
 }
 
 impl Driver<'_> {
@@ -137,7 +154,8 @@ impl Driver<'_> {
                 pid,
                 hook: due.hook,
                 began,
-                killed: false,
+                too_slow: false,
+                killed_at: None,
             }),
             Err(error) => {
                 let fate = HookFate::NotStarted(error);
@@ -146,27 +164,36 @@ impl Driver<'_> {
         }
     }
 
-    /// When the first of the running hooks has had its time.
+    /// When something has to be done about the first of the running hooks.
     pub(super) fn hooks_wake_at(&self) -> Instant {
-        let alive = self.hooks.iter().filter(|running| !running.killed);
-        let ends = alive.map(|running| running.began + LONGEST);
+        let ends = self.hooks.iter().map(Running::until);
         ends.min().unwrap_or(Instant::NEVER)
     }
 
-    /// Kills the hooks that have had their time.
+    /// Kills the hooks that have had their time, and gives up those that do not die.
     pub(super) fn check_hooks(&mut self) {
         let now = self.clock.now();
-        for running in &mut self.hooks {
-            if !running.killed && now >= running.began + LONGEST {
-                running.killed = true;
-                self.front.kill_hook(running.pid);
+        for mut running in std::mem::take(&mut self.hooks) {
+            match running.killed_at {
+                _ if now < running.until() => {}
+                Some(_) => {
+                    self.tell_of_hook(running.hook, &HookFate::NotDead, running.began);
+                    continue;
+                }
+                None => {
+                    (running.too_slow, running.killed_at) = (true, Some(now));
+                    self.front.kill_hook(running.pid);
+                }
             }
+            self.hooks.push(running);
         }
     }
 
     /// Somebody does not want to wait for the hooks that still run.
     pub(super) fn kill_hooks(&mut self) {
-        for running in &self.hooks {
+        let now = self.clock.now();
+        for running in &mut self.hooks {
+            running.killed_at.get_or_insert(now);
             self.front.kill_hook(running.pid);
         }
     }
@@ -178,10 +205,10 @@ impl Driver<'_> {
         let Running {
             hook,
             began,
-            killed,
+            too_slow,
             ..
         } = self.hooks.swap_remove(at);
-        let fate = match (killed, change) {
+        let fate = match (too_slow, change) {
             (true, _) => HookFate::TooSlow,
             (false, Change::Killed(signal)) => HookFate::Ended(CommandEnd::Killed(signal)),
             (false, Change::Exited(code)) => HookFate::Ended(CommandEnd::Exited(code)),

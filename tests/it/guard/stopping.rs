@@ -21,6 +21,7 @@ pub(crate) fn trials() -> Vec<Trial> {
     ];
     all.extend(trials![
         a_process_of_another_user_that_cannot_be_killed_is_named_and_not_shown_dead,
+        a_hook_of_another_user_that_cannot_be_killed_is_not_waited_for,
     ]);
     all
 }
@@ -152,4 +153,27 @@ fn a_process_of_another_user_that_cannot_be_killed_is_named_and_not_shown_dead()
         lab.processes().is_empty()
     });
     second().expect_code(0);
+}
+
+/// SIGKILL is all that leasectl has, and what it does not end must not keep leasectl from its own end.
+fn a_hook_of_another_user_that_cannot_be_killed_is_not_waited_for() {
+    let lab = lab_of_nobody();
+    let hook = "exec ./become --reuid=0 --regid=0 --clear-groups sleep 1000";
+    let mut command = as_nobody(&lab, &["--on-released", hook, "--", "true"]);
+    let front = lab.spawn(&mut command);
+    let hook = || {
+        let hooks = children(front.id()).into_iter();
+        hooks
+            .filter(|&pid| name(pid).as_deref() == Some("sleep"))
+            .collect::<Vec<_>>()
+    };
+    wait_until(PATIENCE, "the hook is root's", || !hook().is_empty());
+    let pid = hook()[0];
+    front.send(Signal::SIGTERM);
+    let ended = front.wait(PATIENCE).expect_code(0);
+    assert!(ended.took < Duration::from_secs(9), "{ended}");
+    assert!(alive(pid), "or it was not what is tested here");
+    let told = "the released hook was killed and is still there; it is not waited for";
+    assert!(ended.stderr.contains(told), "{ended}");
+    send(pid, Signal::SIGKILL);
 }
