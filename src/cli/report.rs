@@ -214,8 +214,15 @@ impl Printer {
                 span(*left)
             ),
             News::Paused { kill_in: None } => "stopped; the lease stays held meanwhile".to_owned(),
-            News::Leftovers([]) | News::Survivors { left: [], .. } => return None,
-            News::Leftovers(left) => format!(
+            News::Leftovers { left: [], .. } | News::Survivors { left: [], .. } => return None,
+            News::Leftovers {
+                left,
+                of_hook: true,
+            } => format!(
+                "--on-acquired left {} behind; stopping them",
+                processes(left)
+            ),
+            News::Leftovers { left, .. } => format!(
                 "the command ended and left {} behind; stopping them (--leftovers wait or leave \
                  changes that)",
                 processes(left)

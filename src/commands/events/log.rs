@@ -189,7 +189,7 @@ fn of_the_command(news: &News<'_>) -> Option<Body> {
                 ran_s,
             })
         }
-        News::Leftovers(left) if !left.is_empty() => Body::Leftovers {
+        News::Leftovers { left, .. } if !left.is_empty() => Body::Leftovers {
             processes: left.iter().map(process).collect(),
         },
         News::Hook { hook, fate, took } => Body::Hook {

@@ -102,7 +102,11 @@ pub enum News<'a> {
     /// The command itself was stopped (Ctrl-Z): so long until the lease ends, `None` for ever.
     Paused { kill_in: Option<Duration> },
     /// What the command left behind is about to be stopped.
-    Leftovers(&'a [Survivor]),
+    Leftovers {
+        left: &'a [Survivor],
+        /// The `acquired` hook that failed left them, and not a command.
+        of_hook: bool,
+    },
     /// Killed, and still there; whether the lease is still ours.
     Survivors { left: &'a [Survivor], held: bool },
     /// The guardian is dead.

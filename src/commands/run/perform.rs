@@ -34,7 +34,8 @@ impl Driver<'_> {
             Action::Kill => self.kill(),
             Action::NameLeftovers => {
                 let left = self.front.survivors();
-                self.audience.hear(&News::Leftovers(&left));
+                let (left, of_hook) = (left.as_slice(), !self.start_ordered);
+                self.audience.hear(&News::Leftovers { left, of_hook });
             }
             Action::NameSurvivors => {
                 let left = self.front.survivors();

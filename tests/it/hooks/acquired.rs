@@ -149,7 +149,6 @@ fn what_a_failed_one_leaves_is_stopped_whatever_is_said_of_leftovers() {
     let lab = Lab::new();
     for policy in ["stop", "wait", "leave"] {
         let options = [
-            "-q",
             "--leftovers",
             policy,
             "--leftovers-settle",
@@ -157,9 +156,12 @@ fn what_a_failed_one_leaves_is_stopped_whatever_is_said_of_leftovers() {
             "--on-acquired",
             "setsid sleep 600 & exit 1",
         ];
-        lab.run(&mut run(&lab, &options, "touch ran"))
-            .expect_code(125);
+        let ended = lab.run(&mut run(&lab, &options, "touch ran"));
+        let ended = ended.expect_code(125);
         assert!(lab.processes().is_empty(), "{policy}");
+        // No command has ended, and the option that is named for one changes nothing.
+        let told = " behind; stopping them\n";
+        assert!(ended.stderr.contains(told), "{ended}");
     }
     assert!(!lab.path("ran").exists());
 }
