@@ -215,18 +215,7 @@ impl Printer {
             ),
             News::Paused { kill_in: None } => "stopped; the lease stays held meanwhile".to_owned(),
             News::Leftovers { left: [], .. } | News::Survivors { left: [], .. } => return None,
-            News::Leftovers {
-                left,
-                of_hook: true,
-            } => format!(
-                "--on-acquired left {} behind; stopping them",
-                processes(left)
-            ),
-            News::Leftovers { left, .. } => format!(
-                "the command ended and left {} behind; stopping them (--leftovers wait or leave \
-                 changes that)",
-                processes(left)
-            ),
+            News::Leftovers { left, of_hook } => left_behind(left, *of_hook),
             News::Survivors { left, held } => format!(
                 "killed and still there: {}; {} {}",
                 processes(left),
@@ -321,6 +310,18 @@ fn started(pid: i32, containment: Containment) -> String {
         Containment::Cgroup => "in a cgroup of its own",
     };
     format!("started process {pid}, {how}")
+}
+
+/// What stays when its parent has ended; of the command's, there is an option that leaves it alone.
+fn left_behind(left: &[Survivor], of_hook: bool) -> String {
+    let left = processes(left);
+    if of_hook {
+        return format!("--on-acquired left {left} behind; stopping them");
+    }
+    format!(
+        "the command ended and left {left} behind; stopping them (--leftovers wait or leave changes \
+         that)"
+    )
 }
 
 /// Processes by number and name, not more than a line can hold.
