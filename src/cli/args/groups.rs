@@ -1,0 +1,102 @@
+//! Options that several verbs have.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum, ValueHint};
+
+use crate::cli::values;
+
+/// Which store.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Store")]
+pub struct StoreArgs {
+    /// Where leases are kept [env: LEASECTL_STORE]
+    ///
+    /// URL of the store: file: (the default directory of this user), file:///DIR or memory: (one
+    /// process, for tests). When nobody chooses one, it is file:, and one line says so. A URL with a
+    /// password is refused here, because every user can read it: use --store-file.
+    #[arg(long, value_name = "URL", conflicts_with = "store_file")]
+    pub store: Option<OsString>,
+
+    /// File with that URL [env: LEASECTL_STORE_FILE]
+    ///
+    /// One line; a password is allowed. A regular file, not a symlink, of root or yourself, with mode
+    /// 0600.
+    #[arg(long, value_name = "PATH", value_hint = ValueHint::FilePath)]
+    pub store_file: Option<PathBuf>,
+}
+
+/// Times of the lease.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Times of the lease")]
+pub struct TimeArgs {
+    /// A grant lasts so long [default: 30s]
+    ///
+    /// Unless it is renewed; 2s to 24h, measured by the store. The command is gone before that: with 30s after
+    /// 27s without an answer from the store.
+    #[arg(long, value_name = "DURATION", value_parser = values::duration)]
+    #[arg(allow_hyphen_values = true)]
+    pub ttl: Option<Duration>,
+
+    /// It is renewed so often [default: ttl/5]
+    #[arg(long, value_name = "DURATION", value_parser = values::duration)]
+    #[arg(allow_hyphen_values = true)]
+    pub renew_every: Option<Duration>,
+
+    /// Time to stop at its end [default: ttl/6]
+    ///
+    /// From the stop signal to SIGKILL when the lease cannot be renewed or leasectl dies.
+    #[arg(long, value_name = "DURATION", value_parser = values::duration)]
+    #[arg(allow_hyphen_values = true)]
+    pub expiry_grace: Option<Duration>,
+
+    /// Clocks differ in rate by [default: 0.1]
+    ///
+    /// How much the rates of two machines' clocks may differ, 0 to 0.5: that part of the ttl is not
+    /// used.
+    #[arg(long, value_name = "FRACTION", value_parser = values::fraction)]
+    #[arg(allow_hyphen_values = true)]
+    pub max_drift: Option<f64>,
+}
+
+/// What the record says.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "What others see")]
+pub struct RecordArgs {
+    /// A word to whoever is refused
+    ///
+    /// At most 512 bytes.
+    #[arg(long, value_name = "TEXT", value_parser = values::note, allow_hyphen_values = true)]
+    pub note: Option<String>,
+
+    /// More for the record; repeatable
+    ///
+    /// Kept beside the lease; together at most 512 bytes.
+    #[arg(long, value_name = "KEY=VALUE", value_parser = values::key_value)]
+    pub meta: Vec<(String, String)>,
+
+    /// Who we are [default: the host name]
+    #[arg(long, value_name = "LABEL", value_parser = values::label, allow_hyphen_values = true)]
+    pub holder: Option<String>,
+
+    /// Named: program (default), args, nothing
+    ///
+    /// How much of the command is named: program, the program and its arguments (args), or nothing.
+    /// Never the environment.
+    #[arg(long, value_name = "WHAT", value_enum, default_value_t = RecordArg::Program)]
+    #[arg(hide_possible_values = true, hide_default_value = true)]
+    pub record: RecordArg,
+}
+
+/// `--record`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum RecordArg {
+    /// The program
+    Program,
+    /// The program and its arguments
+    Args,
+    /// Neither
+    Nothing,
+}

@@ -1,0 +1,61 @@
+//! What can be typed, a file for each verb. Nothing is resolved or opened here.
+
+mod groups;
+mod run;
+mod telling;
+
+use clap::{Parser, Subcommand};
+
+use super::completions::CompletionsArgs;
+use super::guide;
+use super::man_page::ManArgs;
+pub(super) use groups::{RecordArg, RecordArgs, StoreArgs, TimeArgs};
+pub(super) use run::{LeftoversArg, RestartArg, RunArgs};
+pub(super) use telling::{EventsArg, LogFormatArg, TellingArgs};
+
+/// Run a command only while this machine holds a named lease
+///
+/// A lease is a name that one holder has at a time. leasectl takes it, runs the command, and gives
+/// it back once every process of the command is gone.
+///
+/// When the lease is lost, or leasectl is killed, the whole command is stopped before the lease can
+/// belong to anyone else.
+#[derive(Debug, Parser)]
+#[command(
+    name = "leasectl",
+    version,
+    max_term_width = 100,
+    disable_help_subcommand = true,
+    subcommand_help_heading = "Verbs",
+    subcommand_value_name = "VERB",
+    after_long_help = guide::LEASECTL
+)]
+#[command(arg_required_else_help = true)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+/// The verbs.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Run a command while holding a lease
+    ///
+    /// Acquires the lease, runs COMMAND, and gives the lease back once every process of the command
+    /// is gone. Without --wait it tries once; when somebody else has the lease, nothing is run.
+    ///
+    /// Durations have a unit: 500ms, 30s, 5m, 1h30m.
+    Run(Box<RunArgs>),
+
+    /// Print a script that completes what is typed
+    ///
+    /// The script teaches a shell the verbs, options and values of leasectl, and after -- those of the
+    /// command. It goes to standard output.
+    Completions(CompletionsArgs),
+
+    /// Print a man page
+    ///
+    /// The page is in the form that man reads, and goes to standard output.
+    Man(ManArgs),
+}
