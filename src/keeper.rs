@@ -11,8 +11,8 @@ use tokio::time::timeout;
 
 use crate::clock::{Clock, Instant};
 use crate::lease::{
-    Attempt, Claim, Doing, Effect, Ending, Hold, LeaseName, LeaseStore, Observation, Place,
-    Release, Renewal, StoreError,
+    Attempt, Claim, Doing, Effect, Ending, Hold, HoldEvent, LeaseName, LeaseStore, Observation,
+    Place, Release, Renewal, StoreError,
 };
 
 /// A store, a clock and a time limit.
@@ -76,6 +76,14 @@ impl Keeper {
             .limited(Doing::Renew, self.attempt, self.store.renew(hold))
             .await?;
         Ok((asked_at, answer))
+    }
+
+    /// What the store tells of a hold unasked, whenever that may be.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn hold_event(&self, hold: &Hold) -> Result<HoldEvent, StoreError> {
+        self.store.hold_event(hold).await
     }
 
     /// One release.

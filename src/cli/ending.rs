@@ -39,7 +39,8 @@ pub(super) fn last_word(ended: &Ended, typed: &RunArgs) -> Option<String> {
                 .map_or_else(String::new, |limit| format!(" {}", span(limit)))
         ),
         Outcome::Asked(AskedBy::Operator) => {
-            format!("{lease} was handed over: an operator asked for it; the command was stopped")
+            let asked = held::asked_for("it", ended.asked_by.as_ref());
+            format!("{lease} was handed over: {asked}; the command was stopped")
         }
         Outcome::Asked(AskedBy::ScheduledEvent) => format!(
             "{lease} was handed over: this machine is about to go away; the command was stopped"

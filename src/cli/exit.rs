@@ -85,6 +85,7 @@ mod tests {
 
     fn exit(outcome: Outcome, started: bool) -> Exit {
         let ended = Ended {
+            asked_by: None,
             outcome,
             command: None,
             started,

@@ -3,7 +3,7 @@
 use super::report::span;
 use super::{printable, quoted};
 use crate::clock::{BootClock, Clock};
-use crate::lease::{LeaseRecord, Observation, RefusedWhy};
+use crate::lease::{Asker, LeaseRecord, Observation, Pause, RefusedWhy, StopRequest};
 
 /// Why an attempt was refused, naming the holder, since when, and for how long still. Follows "is".
 pub(super) fn describe(why: RefusedWhy, by: Option<&Observation>) -> String {
@@ -22,6 +22,7 @@ pub(super) fn describe(why: RefusedWhy, by: Option<&Observation>) -> String {
             ),
             None => "in its minimum hold".to_owned(),
         },
+        (RefusedWhy::Paused, by) => paused(by),
     }
 }
 
@@ -39,7 +40,36 @@ pub(super) fn standing(why: RefusedWhy, by: Option<&Observation>) -> String {
         (RefusedWhy::Held, None, _) => "held by somebody who left no record".to_owned(),
         (RefusedWhy::Cooldown, _, Some(until)) => format!("in its minimum hold until {until}"),
         (RefusedWhy::Cooldown, _, None) => "in its minimum hold".to_owned(),
+        (RefusedWhy::Paused, _, _) => paused(by),
     }
+}
+
+fn paused(by: Option<&Observation>) -> String {
+    let pause = by.and_then(|by| by.paused.as_ref());
+    pause.map_or_else(|| "paused".to_owned(), pause_in_words)
+}
+
+fn pause_in_words(pause: &Pause) -> String {
+    let until = pause.until_at.map_or_else(
+        || "until somebody resumes it".to_owned(),
+        |until| format!("until {until}"),
+    );
+    let by = printable(&pause.asker.by);
+    format!("paused by {by} {until}{}", reason(&pause.asker))
+}
+
+/// Who wants a lease back, when they said so, and why.
+pub(super) fn asked_for(lease: &str, request: Option<&StopRequest>) -> String {
+    let Some(StopRequest { asker, at }) = request else {
+        return format!("an operator asked for {lease}");
+    };
+    let by = printable(&asker.by);
+    format!("operator {by} asked for {lease} at {at}{}", reason(asker))
+}
+
+fn reason(asker: &Asker) -> String {
+    let reason = asker.reason.as_deref();
+    reason.map_or_else(String::new, |reason| format!(", reason {}", quoted(reason)))
 }
 
 fn program(record: &LeaseRecord) -> String {

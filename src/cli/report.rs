@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
+use super::held::asked_for;
 use super::voice::Voice;
 use super::waiting::Display;
 use super::{named, os_error, printable, terminal};
 use crate::clock::{BootClock, Clock, Instant};
 use crate::commands::events::LogLevel;
 use crate::commands::run::{HookFate, HookName, Listener, News};
-use crate::lease::{FencingToken, LostWhy, Observation, RefusedWhy, StoreError};
+use crate::lease::{FencingToken, LostWhy, Observation, RefusedWhy, StopRequest, StoreError};
 use crate::process::{Containment, Survivor, name_of};
 use crate::supervisor::{CommandEnd, StopWhy, Wait};
 
@@ -206,7 +207,11 @@ impl Printer {
                 let text = "sending SIGKILL to the whole command".to_owned();
                 return Some((LogLevel::Debug, text));
             }
-            News::Stopping { why, kill_in } => self.stopping(*why, *kill_in)?,
+            News::Stopping {
+                why,
+                kill_in,
+                asked,
+            } => self.stopping(*why, *kill_in, *asked)?,
             News::Paused {
                 kill_in: Some(left),
             } => format!(
@@ -241,13 +246,18 @@ impl Printer {
         Some((LogLevel::Warn, text))
     }
 
-    fn stopping(&self, why: StopWhy, kill_in: Duration) -> Option<String> {
+    fn stopping(
+        &self,
+        why: StopWhy,
+        kill_in: Duration,
+        asked: Option<&StopRequest>,
+    ) -> Option<String> {
         // We were stopped ourselves meanwhile: the last word tells all of it.
         if why == StopWhy::NotRenewed && kill_in.is_zero() {
             return None;
         }
         // The line that names leftovers has been printed, and the one about a hook follows.
-        let why = stop_reason(why, &self.lease)?;
+        let why = stop_reason(why, &self.lease, asked)?;
         Some(format!(
             "{why}: sending {} to the whole command, and SIGKILL in {}",
             self.stop_signal,
@@ -280,12 +290,16 @@ fn of_hook(hook: HookName, fate: &HookFate) -> Told {
 
 /// Why the command is being stopped; `None` for leftovers, which have names, and for a hook, which has a
 /// line of its own.
-pub(super) fn stop_reason(why: StopWhy, lease: &str) -> Option<String> {
+pub(super) fn stop_reason(
+    why: StopWhy,
+    lease: &str,
+    asked: Option<&StopRequest>,
+) -> Option<String> {
     Some(match why {
         StopWhy::Lost(why) => format!("{lease} was lost: it {}", lost(why)),
         StopWhy::NotRenewed => format!("{lease} could not be renewed in time"),
         StopWhy::RunTimeout => "--run-timeout was reached".to_owned(),
-        StopWhy::Operator => "an operator asked for the lease".to_owned(),
+        StopWhy::Operator => asked_for(lease, asked),
         StopWhy::ScheduledEvent => "this machine is about to go away".to_owned(),
         StopWhy::Leftovers | StopWhy::Hook => return None,
         StopWhy::Internal => "the guardian is gone".to_owned(),
@@ -352,6 +366,7 @@ pub(super) fn lost(why: LostWhy) -> &'static str {
     match why {
         LostWhy::Expired => "ran out at the store",
         LostWhy::Taken => "now belongs to somebody else",
+        LostWhy::Broken => "was taken away by an operator",
         LostWhy::Vanished => "is no longer known to the store",
     }
 }

@@ -234,9 +234,8 @@ impl Service {
 /// Why the command is being stopped, and what has not died of it.
 fn stopping(news: &News<'_>, lease: &str) -> Option<String> {
     Some(match news {
-        News::Stopping { why, .. } => {
-            stop_reason(*why, lease).unwrap_or_else(|| "what the command left behind".to_owned())
-        }
+        News::Stopping { why, asked, .. } => stop_reason(*why, lease, *asked)
+            .unwrap_or_else(|| "what the command left behind".to_owned()),
         News::Lost { why, .. } => format!("{lease} was lost: it {}", report::lost(*why)),
         News::GuardianLost => "the guardian is gone".to_owned(),
         News::Survivors { left, .. } if !left.is_empty() => {

@@ -136,6 +136,7 @@ impl Display {
                     pieces.extend(note(record));
                 }
             }
+            (RefusedWhy::Paused, _) => pieces.extend(paused(&self.lease, &awaited.by)),
         }
         pieces.push(Piece(1, self.waited(now)));
         pieces
@@ -182,6 +183,18 @@ fn since(at: WallTime) -> [Piece; 2] {
         Piece(2, format!(" since {}", clock_time(at, ago))),
         Piece(4, format!(" ({})", brief(ago))),
     ]
+}
+
+fn paused(lease: &str, by: &Observation) -> Vec<Piece> {
+    let Some(pause) = &by.paused else {
+        return vec![Piece(0, format!("{lease} is paused"))];
+    };
+    let who = format!("{lease} is paused by {}", name(&pause.asker.by));
+    let mut pieces = vec![Piece(0, who)];
+    pieces.extend(cooldown(pause.until_at));
+    let reason = pause.asker.reason.as_deref();
+    pieces.extend(reason.map(|reason| Piece(8, format!(", reason {}", quoted(reason)))));
+    pieces
 }
 
 fn cooldown(until: Option<WallTime>) -> Vec<Piece> {

@@ -55,6 +55,12 @@ pub enum Doing {
     Release,
     /// Look at a lease.
     Observe,
+    /// Look at all leases.
+    List,
+    /// Ask something of a lease.
+    Ask,
+    /// Take a lease away.
+    Revoke,
 }
 
 impl fmt::Display for Doing {
@@ -66,6 +72,9 @@ impl fmt::Display for Doing {
             Self::Renew => "renew the lease",
             Self::Release => "release the lease",
             Self::Observe => "look at the lease",
+            Self::List => "look at its leases",
+            Self::Ask => "ask for the lease",
+            Self::Revoke => "take the lease away",
         })
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{LeaseName, LeaseRecord};
+use super::{LeaseName, LeaseRecord, Pause, StopRequest};
 use crate::clock::WallTime;
 
 /// The state of a lease, as `status` names it.
@@ -10,6 +10,8 @@ use crate::clock::WallTime;
 pub enum LeaseState {
     /// Somebody has it.
     Held,
+    /// Nobody has it, and nobody gets it until an operator says so.
+    Paused,
     /// Nobody has it, and a minimum hold keeps everyone out.
     Cooldown,
     /// Nobody has it, and it can be had.
@@ -31,9 +33,27 @@ pub struct Observation {
     pub expires_in: Option<Duration>,
     /// The end of the minimum hold.
     pub cooldown_until: Option<WallTime>,
+    /// The pause, whoever holds meanwhile.
+    pub paused: Option<Pause>,
+    /// What the holder was asked.
+    pub stop_request: Option<StopRequest>,
 }
 
 impl Observation {
+    /// A lease that nobody ever had.
+    #[must_use]
+    pub const fn untouched(name: LeaseName) -> Self {
+        Self {
+            name,
+            state: LeaseState::Free,
+            record: None,
+            expires_in: None,
+            cooldown_until: None,
+            paused: None,
+            stop_request: None,
+        }
+    }
+
     /// Whether people would be shown the same: the same state, the same hold, the same end. What only
     /// the passing of time changes is no difference.
     #[must_use]
@@ -46,5 +66,7 @@ impl Observation {
             (seen.state, hold)
         };
         shown(self) == shown(other)
+            && self.paused == other.paused
+            && self.stop_request == other.stop_request
     }
 }

@@ -6,7 +6,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::{Claim, Ending, Hold, LeaseName, Observation, Promises, StoreError, StoreLabel};
+use super::{
+    Ask, Asked, Asker, Claim, Ending, FencingToken, Hold, HoldEvent, LeaseName, Observation,
+    Promises, Revoked, StopRequest, StoreError, StoreLabel,
+};
 
 /// A place that can say who holds a named lease.
 ///
@@ -59,11 +62,25 @@ pub trait LeaseStore: fmt::Debug + Send + Sync + 'static {
     /// - Never acquires again: a hold that has ended stays ended, even if the lease is free.
     async fn renew(&self, hold: &Hold) -> Result<Renewal, StoreError>;
 
+    /// Tells of what concerns a hold as soon as the store knows: that it is to be given back, or that it
+    /// is over. Never returns where the store cannot tell unasked: the next renewal says the same.
+    ///
+    /// - A stop request that was made before the call, for this very hold, is told at once.
+    /// - Safe to drop at any point.
+    async fn hold_event(&self, hold: &Hold) -> Result<HoldEvent, StoreError>;
+
     /// Gives the hold back and records how it ended. Idempotent; never touches another hold.
     async fn release(&self, hold: &Hold, ending: &Ending) -> Result<Release, StoreError>;
 
     /// Looks without touching. A lease that never existed is free, not an error.
     async fn observe(&self, name: &LeaseName) -> Result<Observation, StoreError>;
+
+    /// All leases whose names begin with `prefix`, by name: those that are held or shut, and those that
+    /// have a record. Looks without touching.
+    ///
+    /// - A lease that cannot be read hides no other.
+    /// - Not promised: that the looks were taken at one instant.
+    async fn list(&self, prefix: &str) -> Result<Vec<Observation>, StoreError>;
 
     /// For onlookers: returns when people would be shown something else than what was `seen`
     /// ([`Observation::shows_the_same_as`]), at the latest after `at_most`.
@@ -81,6 +98,25 @@ pub trait LeaseStore: fmt::Debug + Send + Sync + 'static {
         seen: &Observation,
         at_most: Duration,
     ) -> Result<(), StoreError>;
+
+    /// Asks something of a lease on behalf of an operator.
+    ///
+    /// - *Stop* is for the hold of this moment and for none after it. The holder hears of it with its next
+    ///   renewal at the latest ([`Renewal::Extended`]), and at once where the store can tell
+    ///   ([`LeaseStore::hold_event`]). Nothing is taken from it.
+    /// - *Pause* refuses every new owner, waiters included, and replaces a pause before it.
+    /// - *Resume* ends pause and minimum hold; waiters find out without being told for longer than they
+    ///   would wait for a release.
+    async fn ask(&self, name: &LeaseName, what: Ask, asker: &Asker) -> Result<Asked, StoreError>;
+
+    /// Takes a lease away from the hold with this token, and from no other, and notes it in the record.
+    /// Its command may still run: the caller has been told what that risks.
+    async fn revoke(
+        &self,
+        name: &LeaseName,
+        token: FencingToken,
+        asker: &Asker,
+    ) -> Result<Revoked, StoreError>;
 }
 
 /// The answer to an attempt. Both are ordinary; neither is an error.
@@ -117,6 +153,8 @@ pub enum RefusedWhy {
     Held,
     /// A minimum hold keeps everyone out.
     Cooldown,
+    /// An operator keeps everyone out.
+    Paused,
 }
 
 /// A place in a store's queue. What is in it only the store knows.
@@ -134,11 +172,14 @@ impl fmt::Debug for Place {
 }
 
 /// The answer to a renewal.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use]
 pub enum Renewal {
     /// It goes on.
-    Extended,
+    Extended {
+        /// An operator wants it back.
+        asked: Option<StopRequest>,
+    },
     /// It is over, and the store said so.
     Lost(LostWhy),
 }
@@ -150,6 +191,8 @@ pub enum LostWhy {
     Expired,
     /// Somebody else has it now.
     Taken,
+    /// An operator took it away.
+    Broken,
     /// The store no longer knows of it.
     Vanished,
 }
@@ -161,6 +204,7 @@ impl LostWhy {
         match self {
             Self::Expired => "expired",
             Self::Taken => "taken",
+            Self::Broken => "broken",
             Self::Vanished => "vanished",
         }
     }

@@ -36,11 +36,10 @@ fn record(label: &str, program: &str, note: Option<&str>) -> LeaseRecord {
 
 fn held(record: Option<LeaseRecord>, expires_in: Option<Duration>) -> Observation {
     Observation {
-        name: LeaseName::new("nightly").unwrap(),
         state: LeaseState::Held,
         record,
         expires_in,
-        cooldown_until: None,
+        ..Observation::untouched(LeaseName::new("nightly").unwrap())
     }
 }
 

@@ -51,6 +51,10 @@ pub(super) enum Body {
         why: &'static str,
         signal: String,
         kill_in_s: f64,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        by: Option<String>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
     },
     Exited(End),
     Leftovers {

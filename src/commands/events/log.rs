@@ -143,17 +143,26 @@ impl EventLog {
     }
 
     fn of_the_stop(&mut self, news: &News<'_>) -> Option<Body> {
-        let (why, signal, kill_in) = match news {
-            News::Stopping { why, kill_in } => (why, self.stop_signal.clone(), *kill_in),
+        let (why, asked, signal, kill_in) = match news {
+            News::Stopping {
+                why,
+                asked,
+                kill_in,
+            } => (why, asked, self.stop_signal.clone(), *kill_in),
             // After a stop signal it was announced; without one it is the beginning.
-            News::Killing { why } if !self.stopping => (why, "KILL".to_owned(), Duration::ZERO),
+            News::Killing { why, asked } if !self.stopping => {
+                (why, asked, "KILL".to_owned(), Duration::ZERO)
+            }
             _ => return None,
         };
+        let asker = asked.map(|asked| &asked.asker);
         self.stopping = true;
         Some(Body::Stopping {
             why: reason(*why),
             signal,
             kill_in_s: seconds(kill_in),
+            by: asker.map(|asker| asker.by.clone()),
+            reason: asker.and_then(|asker| asker.reason.clone()),
         })
     }
 
@@ -244,13 +253,16 @@ const fn word(why: RefusedWhy) -> &'static str {
     match why {
         RefusedWhy::Held => "held",
         RefusedWhy::Cooldown => "cooldown",
+        RefusedWhy::Paused => "paused",
     }
 }
 
 /// When it may be had, as far as that can be told.
 fn until(by: &Observation) -> Option<crate::clock::WallTime> {
     let expires = by.expires_in.map(|left| BootClock.wall().plus(left));
-    by.cooldown_until.or(expires)
+    let pause = by.paused.as_ref().and_then(|pause| pause.until_at);
+    // What keeps everyone out after the hold is over says more than the hold.
+    pause.max(by.cooldown_until).or(expires)
 }
 
 const fn reason(why: StopWhy) -> &'static str {

@@ -4,6 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::asked::{self, HandBack};
 use super::audience::Audience;
 use super::ended::{Ended, Unguarded};
 use super::hooks::Running;
@@ -13,10 +14,7 @@ use super::requests::{self, Answer, Request};
 use crate::clock::{BootClock, Clock, Instant, WallTime};
 use crate::keeper::Keeper;
 use crate::lease::{Claim, Hold, Observation, OwnerId, Place, RefusedWhy, StoreError};
-use crate::process::{
-    Alarm, Change, Front, FrontEvent, Guard, Heard, InheritedSignals, JobControl, has_terminal,
-    somebody_can_continue_us, stop_ourselves,
-};
+use crate::process::{Alarm, Change, Front, FrontEvent, Guard, InheritedSignals};
 use crate::supervisor::{CommandEnd, Event, Outcome, Phase, Settings, Supervisor};
 
 /// Everything a run holds on to between two turns.
@@ -33,6 +31,8 @@ pub(super) struct Driver<'a> {
     pub(super) front: Front,
     pub(super) claim: Claim,
     pub(super) hold: Option<Hold>,
+    /// What an operator wants of the hold.
+    pub(super) hand_back: HandBack,
     pub(super) place: Place,
     pub(super) request: Option<Request>,
     pub(super) refused_by: Option<Observation>,
@@ -60,7 +60,7 @@ pub(super) struct Driver<'a> {
     pub(super) outcome: Option<Outcome>,
     pub(super) finished: Option<Outcome>,
     /// TERM, INT or QUIT was heard.
-    told_to_end: bool,
+    pub(super) told_to_end: bool,
 }
 
 /// Runs the plan once: one guardian, one acquisition, at most one command. Call while this process has
@@ -110,6 +110,7 @@ impl<'a> Driver<'a> {
             front,
             claim: claim(plan)?,
             hold: None,
+            hand_back: HandBack::default(),
             place: Place::default(),
             request: None,
             refused_by: None,
@@ -148,6 +149,7 @@ impl<'a> Driver<'a> {
             ran_out_stopped: self.ran_out_stopped,
             ran: self.started_at.map(|at| self.clock.now().since(at)),
             told_to_end: self.told_to_end,
+            asked_by: self.hand_back.into_request(),
             refused_by: self.refused_by,
             error: self.last_error,
         }
@@ -167,6 +169,7 @@ impl<'a> Driver<'a> {
             tokio::select! {
                 event = self.front.next() => self.hear_front(event?).await,
                 answer = requests::answer(&mut self.request) => self.hear_answer(answer).await?,
+                told = asked::told(&mut self.hand_back) => self.hear_of_the_hold(told).await?,
                 rung = alarm.ring(wake) => {
                     rung?;
                     self.hear_what_waits().await?;
@@ -183,7 +186,7 @@ impl<'a> Driver<'a> {
     ///
     /// The two orders, when TERM comes in the moment in which the lease is granted: heard first, it ends
     /// the wait and nothing is started; heard second, a command is started that nobody wants any more.
-    async fn hear_what_waits(&mut self) -> io::Result<()> {
+    pub(super) async fn hear_what_waits(&mut self) -> io::Result<()> {
         /// More than there are kinds of signals, each of which waits once at most.
         const MOST: usize = 64;
         for _ in 0..MOST {
@@ -206,6 +209,7 @@ impl<'a> Driver<'a> {
         {
             self.tell(event).await;
         }
+        self.pass_the_request_on().await;
         Ok(())
     }
 
@@ -217,7 +221,7 @@ impl<'a> Driver<'a> {
     }
 
     /// Tells the supervisor what happened and performs what it orders.
-    async fn tell(&mut self, event: Event) {
+    pub(super) async fn tell(&mut self, event: Event) {
         let actions = self.supervisor.step(self.clock.now(), event);
         for action in actions {
             self.perform(action).await;
@@ -310,68 +314,6 @@ impl<'a> Driver<'a> {
         self.audience.hear(&News::Exited { end, ran });
         self.ended_at = Some(now);
         Some(Event::CommandExited(end))
-    }
-
-    /// The command was stopped from the terminal: so are we, or the shell would not know. Lease time
-    /// goes on; the guardian, which nothing stops, kills when it has run out.
-    fn pause(&mut self, signal: i32) {
-        // It may have been continued since, and then nobody would continue us.
-        self.paused = false;
-        if !self.front.is_still_stopped() {
-            return;
-        }
-        if !has_terminal() {
-            return self.front.stay_awake();
-        }
-        if !somebody_can_continue_us() {
-            // The kernel does not let a key stop a group that no shell looks after, and neither do we.
-            return self.front.forward(libc::SIGCONT);
-        }
-        let kill_in = self.until_stop();
-        self.audience.hear(&News::Paused { kill_in });
-        self.paused = true;
-        self.front.pause(signal);
-    }
-
-    /// Job control is done here; everything else is the supervisor's.
-    fn hear_signal(&mut self, heard: Heard) -> Option<Event> {
-        let runs = self.started_at.is_some() && self.supervisor.phase() != Phase::Done;
-        match heard.job_control() {
-            None => Some(self.hear_request(&heard)),
-            Some(JobControl::Continue) => {
-                self.audience.hear(&News::Redraw);
-                self.front.resume();
-                None
-            }
-            Some(JobControl::Stop) if !runs => {
-                self.audience.hear(&News::Suspended);
-                stop_ourselves(heard.number);
-                None
-            }
-            // What the terminal sent, the command has got too.
-            Some(asked @ (JobControl::Stop | JobControl::Resize)) => {
-                if asked == JobControl::Resize {
-                    self.audience.hear(&News::Redraw);
-                }
-                if runs && !heard.from_terminal {
-                    self.front.forward(heard.number);
-                }
-                None
-            }
-        }
-    }
-
-    fn hear_request(&mut self, heard: &Heard) -> Event {
-        if matches!(heard.number, libc::SIGTERM | libc::SIGINT | libc::SIGQUIT) {
-            self.told_to_end = true;
-            if self.finished.is_some() {
-                self.kill_hooks();
-            }
-        }
-        Event::Signal {
-            number: heard.number,
-            from_terminal: heard.from_terminal,
-        }
     }
 
     /// So long until the stop signal; `None` for a hold that ends with its process.

@@ -3,7 +3,7 @@
 use std::io;
 use std::time::Duration;
 
-use crate::lease::{Observation, StoreError};
+use crate::lease::{Observation, StopRequest, StoreError};
 use crate::supervisor::{CommandEnd, Outcome};
 
 /// How a run ended, with what is known of it.
@@ -22,6 +22,8 @@ pub struct Ended {
     pub ran: Option<Duration>,
     /// TERM, INT or QUIT was sent to leasectl: no further run follows.
     pub told_to_end: bool,
+    /// Who asked for the lease, when an operator did.
+    pub asked_by: Option<StopRequest>,
     /// Who had the lease, when that was the reason.
     pub refused_by: Option<Observation>,
     /// The store's last error, when that was the reason.

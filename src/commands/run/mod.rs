@@ -3,6 +3,7 @@
 //! Each turn waits for one thing to happen (a report of the guardian, a signal, an answer of the
 //! store, an instant), tells the supervisor, and performs what it orders. Nothing is decided here.
 
+mod asked;
 mod audience;
 mod cycle;
 mod driver;
@@ -14,6 +15,7 @@ mod onlooker;
 mod perform;
 mod plan;
 mod requests;
+mod signals;
 
 pub use cycle::run;
 pub use ended::{Ended, Unguarded};

@@ -5,7 +5,8 @@ use std::time::Duration;
 use super::hooks::{HookFate, HookName};
 use crate::clock::{Instant, WallTime};
 use crate::lease::{
-    FencingToken, LeaseName, LostWhy, Observation, OutcomeWord, RefusedWhy, StoreError, StoreLabel,
+    FencingToken, LeaseName, LostWhy, Observation, OutcomeWord, RefusedWhy, StopRequest,
+    StoreError, StoreLabel,
 };
 use crate::process::{Containment, Survivor};
 use crate::supervisor::{CommandEnd, StopWhy};
@@ -94,11 +95,19 @@ pub enum News<'a> {
     /// The tree is gone, because the lease could not be renewed in time.
     NotRenewed { last_renewed_at: WallTime },
     /// The whole tree gets the stop signal, and SIGKILL after this time.
-    Stopping { why: StopWhy, kill_in: Duration },
+    Stopping {
+        why: StopWhy,
+        kill_in: Duration,
+        /// Who asked for it, when an operator did.
+        asked: Option<&'a StopRequest>,
+    },
     /// The command's main process has ended, after so long.
     Exited { end: CommandEnd, ran: Duration },
     /// The whole tree is killed.
-    Killing { why: StopWhy },
+    Killing {
+        why: StopWhy,
+        asked: Option<&'a StopRequest>,
+    },
     /// The command itself was stopped (Ctrl-Z): so long until the lease ends, `None` for ever.
     Paused { kill_in: Option<Duration> },
     /// What the command left behind is about to be stopped.

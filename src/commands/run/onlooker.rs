@@ -108,6 +108,7 @@ impl Driver<'_> {
         let why = match by.state {
             LeaseState::Held => RefusedWhy::Held,
             LeaseState::Cooldown => RefusedWhy::Cooldown,
+            LeaseState::Paused => RefusedWhy::Paused,
             // Nobody is waited for; our turn, or the next holder, follows.
             LeaseState::Free => return self.look_on(),
         };

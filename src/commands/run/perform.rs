@@ -6,7 +6,9 @@ use super::requests;
 use crate::clock::Instant;
 use crate::lease::{Ending, Place};
 use crate::process::name_of;
-use crate::supervisor::{Action, CommandEnd, Deadline, LossReason, Note, Outcome, StopWhy};
+use crate::supervisor::{
+    Action, AskedBy, CommandEnd, Deadline, LossReason, Note, Outcome, StopWhy,
+};
 
 impl Driver<'_> {
     pub(super) async fn perform(&mut self, action: Action) {
@@ -117,7 +119,12 @@ impl Driver<'_> {
     fn stop(&mut self, why: StopWhy, grace: std::time::Duration) {
         self.ran_out_stopped |= self.paused && why == StopWhy::NotRenewed;
         let kill_in = self.kill_in(grace);
-        self.audience.hear(&News::Stopping { why, kill_in });
+        let asked = self.hand_back.reason_of(why);
+        self.audience.hear(&News::Stopping {
+            why,
+            kill_in,
+            asked,
+        });
         self.front.stop(grace);
     }
 
@@ -133,7 +140,8 @@ impl Driver<'_> {
 
     fn kill(&mut self) {
         let why = self.supervisor.stop_why().unwrap_or(StopWhy::Internal);
-        self.audience.hear(&News::Killing { why });
+        let asked = self.hand_back.reason_of(why);
+        self.audience.hear(&News::Killing { why, asked });
         if self.lost {
             // Another may already run: a guardian that is stuck costs us its chance at once.
             let limit = self.clock.now() + self.plan.settings.timing.margin() / 4;
@@ -157,6 +165,8 @@ impl Driver<'_> {
             Some(CommandEnd::Killed(number)) => (None, Some(name_of(number))),
             None => (None, None),
         };
+        let handed_over = outcome == Outcome::Asked(AskedBy::Operator);
+        let asked = self.hand_back.request().filter(|_| handed_over);
         let ended_at = self.ended_at.unwrap_or_else(|| self.clock.now());
         Ending {
             outcome: outcome.word(),
@@ -164,8 +174,8 @@ impl Driver<'_> {
             signal,
             ran: self.started_at.map(|started| ended_at.since(started)),
             renewals: self.renewals,
-            by: None,
-            reason: None,
+            by: asked.map(|asked| asked.asker.by.clone()),
+            reason: asked.and_then(|asked| asked.asker.reason.clone()),
         }
     }
 
@@ -188,6 +198,7 @@ impl Driver<'_> {
                 News::Stopping {
                     why: StopWhy::NotRenewed,
                     kill_in: self.kill_in(self.plan.settings.timing.expiry_grace()),
+                    asked: None,
                 }
             }
             Note::SecondSignalGivesUp => News::SecondSignalGivesUp,

@@ -114,8 +114,11 @@ impl Driver<'_> {
                 self.place = place;
                 self.failed(error)
             }
-            Answer::Renewed(Ok((asked_at, Renewal::Extended))) => {
+            Answer::Renewed(Ok((asked_at, Renewal::Extended { asked }))) => {
                 self.renewed(asked_at);
+                if let Some(request) = asked {
+                    self.hand_back.asked(request);
+                }
                 Event::Renewed { asked_at }
             }
             Answer::Renewed(Ok((_, Renewal::Lost(why)))) => {
@@ -148,6 +151,7 @@ impl Driver<'_> {
             ttl: hold.ttl,
             waited: self.clock.now().since(self.began),
         });
+        self.hand_back.listen(self.keeper.clone(), hold.clone());
         self.hold = Some(hold);
     }
 

@@ -135,6 +135,11 @@ impl<M: Medium> Counter<M> {
         Ok(counter)
     }
 
+    /// The last token that was given.
+    pub(super) const fn last(&self) -> u64 {
+        self.region.next.saturating_sub(1)
+    }
+
     /// How long others are still kept out.
     pub(super) fn rest(&self, now: Now) -> Duration {
         rest_of(&self.region, &self.region.boot, now)

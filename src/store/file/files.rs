@@ -14,7 +14,7 @@ use nix::unistd::{UnlinkatFlags, fdatasync, ftruncate, geteuid, unlinkat};
 use super::counter::{CounterError, Medium};
 use super::directory::Directory;
 use super::trouble::Trouble;
-use super::wire::{COUNTER_LENGTH, encoded, read_record, record_page};
+use super::wire::{COUNTER_LENGTH, encoded, read_any_record, read_record, record_page};
 use crate::lease::{LARGEST_RECORD, LeaseName, LeaseRecord};
 use crate::process::rename_if_absent;
 
@@ -25,6 +25,7 @@ pub(super) struct Files<'a> {
     pub(super) lock: String,
     pub(super) token: String,
     pub(super) record: String,
+    pub(super) ask: String,
 }
 
 /// `O_NOFOLLOW`: a symlink is an error. `O_NONBLOCK`: opening a FIFO waits for nobody.
@@ -34,12 +35,16 @@ fn safely(flags: OFlag) -> OFlag {
 
 impl<'a> Files<'a> {
     pub(super) fn of(directory: &'a Directory, name: &LeaseName) -> Self {
-        let own = encoded(name);
+        Self::called(directory, &encoded(name))
+    }
+
+    fn called(directory: &'a Directory, own: &str) -> Self {
         Self {
             directory,
             lock: format!("{own}.lock"),
             token: format!("{own}.token"),
             record: format!("{own}.record"),
+            ask: format!("{own}.ask"),
         }
     }
 
@@ -222,10 +227,24 @@ impl<'a> Files<'a> {
 
     /// The record of `name`, if there is one that can be read: anything else is no record.
     pub(super) fn read_record(&self, name: &LeaseName) -> Option<LeaseRecord> {
+        read_record(&self.record_bytes()?, name)
+    }
+
+    fn record_bytes(&self) -> Option<Vec<u8>> {
         let fd = self.open(&self.record, OFlag::O_RDONLY).ok()??;
-        let regular = fstat(&fd).is_ok_and(|s| s.st_mode & libc::S_IFMT == libc::S_IFREG);
-        let bytes = regular.then(|| read_at_most(&fd, LARGEST_RECORD + 1).ok())??;
-        read_record(&bytes, name)
+        let regular = fstat(&fd).is_ok_and(|stat| self.is_regular(&stat));
+        regular.then(|| read_at_most(&fd, LARGEST_RECORD + 1).ok())?
+    }
+
+    /// The lease whose files are called `own`, by the word of its record.
+    pub(super) fn name_in_record(directory: &'a Directory, own: &str) -> Option<LeaseName> {
+        let files = Self::called(directory, own);
+        let name = read_any_record(&files.record_bytes()?)?.lease;
+        (encoded(&name) == own).then_some(name)
+    }
+
+    pub(super) const fn is_regular(&self, stat: &FileStat) -> bool {
+        stat.st_mode & libc::S_IFMT == libc::S_IFREG
     }
 
     /// Writes the record, as one page in one call. Whatever else is under its name goes, unless it
@@ -284,7 +303,7 @@ impl Medium for CounterFile {
     }
 }
 
-fn read_at_most(fd: &OwnedFd, most: usize) -> Result<Vec<u8>, Errno> {
+pub(super) fn read_at_most(fd: &OwnedFd, most: usize) -> Result<Vec<u8>, Errno> {
     let mut bytes = vec![0; most];
     let mut length = 0;
     while let Some(room) = bytes.get_mut(length..).filter(|room| !room.is_empty()) {
@@ -299,7 +318,7 @@ fn read_at_most(fd: &OwnedFd, most: usize) -> Result<Vec<u8>, Errno> {
     Ok(bytes)
 }
 
-fn write_all(fd: &OwnedFd, at: i64, bytes: &[u8]) -> Result<(), Errno> {
+pub(super) fn write_all(fd: &OwnedFd, at: i64, bytes: &[u8]) -> Result<(), Errno> {
     let (mut at, mut rest) = (at, bytes);
     while !rest.is_empty() {
         match pwrite(fd, rest, at) {

@@ -33,6 +33,15 @@ pub(super) fn unlock(fd: &OwnedFd) {
     let _unlocked = fcntl(fd, FcntlArg::F_OFD_SETLK(&whole_file(libc::F_UNLCK)));
 }
 
+/// Takes the lock of an open file if it is free.
+pub(super) fn try_lock_file(fd: &OwnedFd) -> Result<bool, Errno> {
+    match fcntl(fd, FcntlArg::F_OFD_SETLK(&whole_file(libc::F_WRLCK))) {
+        Ok(_) => Ok(true),
+        Err(Errno::EAGAIN | Errno::EACCES) => Ok(false),
+        Err(errno) => Err(errno),
+    }
+}
+
 /// A checked, open lock file.
 #[derive(Debug)]
 pub(super) struct LockFile {
@@ -66,11 +75,11 @@ impl LockFile {
 
     /// Takes the lock if it is free; otherwise gives the file back.
     pub(super) fn try_lock(self) -> Result<Result<Locked, Self>, Errno> {
-        match fcntl(&self.fd, FcntlArg::F_OFD_SETLK(&whole_file(libc::F_WRLCK))) {
-            Ok(_) => Ok(Ok(Locked { file: Some(self) })),
-            Err(Errno::EAGAIN | Errno::EACCES) => Ok(Err(self)),
-            Err(errno) => Err(errno),
-        }
+        Ok(if try_lock_file(&self.fd)? {
+            Ok(Locked { file: Some(self) })
+        } else {
+            Err(self)
+        })
     }
 
     /// Sleeps until the lock is ours, or until a signal comes while nobody wants it any more, which is

@@ -10,6 +10,7 @@
 //! | `NAME.lock` | 0600 | locked while the lease is held; empty; never removed |
 //! | `NAME.token` | 0600 | the fencing counter and the minimum hold (`counter.rs`) |
 //! | `NAME.record` | 0644 | what others may see |
+//! | `NAME.ask` | 0644 | what operators want; absent unless one asked (`asks.rs`) |
 //!
 //! `NAME` is escaped (`wire.rs`). In a shared directory (2770, made by the operator) all are 0660.
 //! The directory is opened and checked once (`directory.rs`); everything else goes through that
@@ -30,7 +31,8 @@
 //!    would both hold.
 //! 6. Open the counter. Missing or empty: create it, above the record's token and above the
 //!    microseconds of the wall clock, so that tokens rise even in a directory that was emptied.
-//! 7. Minimum hold not over: unlock, *cooldown*.
+//! 7. Paused: unlock, *paused*. Minimum hold not over and not ended by an operator: unlock,
+//!    *cooldown*. An ask file that cannot be read counts as a pause, which `resume` ends.
 //! 8. Take the next token; with a minimum hold, flush it.
 //! 9. Write the record. Granted.
 //!
@@ -45,6 +47,14 @@
 //! A record that cannot be written does not keep the lock: the next holder reads that the run
 //! vanished.
 //!
+//! # Ask
+//!
+//! 1. Write the new ask file beside the old one, flush it, rename it: nobody reads a half. Of two
+//!    operators the second waits for nobody; it fails and says so.
+//! 2. The holder is told by inotify(7), or with its next renewal at the latest. A request to stop
+//!    names the token that was held when it was made, so that no later holder takes it for its own.
+//! 3. Nothing is ever taken from a holder: its lock ends with its processes.
+//!
 //! # Promises
 //!
 //! - At most one holder per name and directory, on this machine. Network file systems are refused.
@@ -52,12 +62,13 @@
 //!   the disk keeps what it said it flushed. In a directory that does not survive a reboot (`/run`)
 //!   they rise as long as the wall clock does.
 //! - Waiters are woken by the kernel; no order among them is promised. A claim that was told its
-//!   turn has the lock until it asks or withdraws. During a minimum hold waiters wait without it.
+//!   turn has the lock until it asks or withdraws. During a pause or a minimum hold waiters wait
+//!   without it.
 //! - Onlookers are told by inotify(7) of the directory's files; where no instance of it is to be had,
 //!   they look at growing distances, at most two seconds. Nothing tells of a front that was killed
 //!   before its command is gone too.
-//! - The lock file or its directory removed, moved or replaced under a hold is a loss, found at the
-//!   next renewal; until then a newcomer can hold the new one.
+//! - The lock file or its directory removed, moved or replaced under a hold is a loss, found by
+//!   inotify(7) or at the next renewal; until then a newcomer can hold the new one.
 //! - All of it happens on the calling thread, in microseconds; once in 1,024 acquisitions, and with
 //!   a minimum hold each time, it waits for the disk.
 //!
@@ -66,6 +77,8 @@
 //! Not seen by `flock(1)`, and not seeing it. The hold is known to the [`FileStore`] that granted it
 //! and to no other.
 
+mod acquire;
+mod asks;
 mod config;
 mod counter;
 mod directory;
@@ -73,6 +86,8 @@ mod files;
 mod lock;
 mod look;
 mod onlooker;
+mod operators;
+mod queue;
 mod store;
 mod trouble;
 mod waiter;

@@ -5,11 +5,12 @@
 //! file being closed, and one that goes a moment after that. Nothing here may be relied upon for
 //! exclusion, and a machine without inotify instances to spare only looks less often.
 
+use std::ffi::OsString;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
 use nix::errno::Errno;
-use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
+use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify, InotifyEvent};
 use tokio::io::unix::AsyncFd;
 use tokio::time::{sleep, timeout};
 
@@ -66,12 +67,35 @@ async fn changed(
     }
 }
 
-/// What is left of a minimum hold that keeps everyone out: when it is over, nobody writes.
+/// What is left of a minimum hold or a pause that keeps everyone out: when it is over, nobody writes.
 fn rest(seen: &Observation) -> Option<Duration> {
-    let until = seen.cooldown_until;
-    until
-        .filter(|_| seen.state == LeaseState::Cooldown)
-        .map(|until| until.since(BootClock.wall()))
+    let until = match seen.state {
+        LeaseState::Cooldown => seen.cooldown_until,
+        LeaseState::Paused => seen.paused.as_ref()?.until_at,
+        LeaseState::Held | LeaseState::Free => None,
+    };
+    until.map(|until| until.since(BootClock.wall()))
+}
+
+/// Returns what `look` finds as soon as it finds something. Without inotify it finds what is there now or
+/// nothing: a holder looks again with each renewal anyway.
+pub(super) async fn until_told<T>(
+    files: &Files<'_>,
+    look: impl Fn() -> Result<Option<T>, Trouble>,
+) -> Result<T, Trouble> {
+    loop {
+        let watch = Watch::for_the_holder(files);
+        if let Some(told) = look()? {
+            return Ok(told);
+        }
+        match watch {
+            Some(watch) => {
+                // Whatever it was: the look tells.
+                let _heard = watch.hear().await;
+            }
+            None => std::future::pending().await,
+        }
+    }
 }
 
 enum Heard {
@@ -100,39 +124,65 @@ async fn hear(watch: Option<&Watch>, at_most: Option<Duration>) -> Heard {
 struct Watch {
     inotify: Inotify,
     ready: AsyncFd<OwnedFd>,
+    /// What was not there: that it comes is told by the directory, with much that is not ours.
+    absent: Vec<OsString>,
+}
+
+const fn gone() -> AddWatchFlags {
+    AddWatchFlags::IN_ATTRIB
+        .union(AddWatchFlags::IN_DELETE_SELF)
+        .union(AddWatchFlags::IN_MOVE_SELF)
 }
 
 impl Watch {
     /// `None`: the user has no instances or watches left, or may not read the files.
     fn of(files: &Files<'_>) -> Option<Self> {
+        let gone = gone();
+        Self::on(
+            files,
+            &[
+                (&files.record, gone | AddWatchFlags::IN_MODIFY),
+                (&files.lock, gone | AddWatchFlags::IN_CLOSE_WRITE),
+                (&files.ask, gone),
+            ],
+        )
+    }
+
+    /// What the holder itself writes is no news to it.
+    fn for_the_holder(files: &Files<'_>) -> Option<Self> {
+        Self::on(files, &[(&files.lock, gone()), (&files.ask, gone())])
+    }
+
+    fn on(files: &Files<'_>, watched: &[(&String, AddWatchFlags)]) -> Option<Self> {
         let inotify = Inotify::init(InitFlags::IN_NONBLOCK | InitFlags::IN_CLOEXEC).ok()?;
-        let gone =
-            AddWatchFlags::IN_ATTRIB | AddWatchFlags::IN_DELETE_SELF | AddWatchFlags::IN_MOVE_SELF;
-        let come = AddWatchFlags::IN_CREATE | AddWatchFlags::IN_MOVED_TO;
-        let add = |file: &str, what| {
+        let mut absent = Vec::new();
+        for (file, what) in watched {
             let path = files.open_path_of(file);
-            inotify.add_watch(&path, what | AddWatchFlags::IN_DONT_FOLLOW)
-        };
-        let watched = [
-            add(&files.record, gone | AddWatchFlags::IN_MODIFY),
-            add(&files.lock, gone | AddWatchFlags::IN_CLOSE_WRITE),
-        ];
-        let mut absent = false;
-        for watched in watched {
-            match watched {
+            match inotify.add_watch(&path, *what | AddWatchFlags::IN_DONT_FOLLOW) {
                 Ok(_) => {}
-                Err(Errno::ENOENT) => absent = true,
+                Err(Errno::ENOENT) => absent.push(OsString::from(file)),
                 // Another user's lock file cannot be watched; that user's record can.
                 Err(Errno::EACCES) => {}
                 Err(_) => return None,
             }
         }
-        if absent {
-            let here = inotify.add_watch(&files.open_path_of("."), come | gone);
+        if !absent.is_empty() {
+            let come = AddWatchFlags::IN_CREATE | AddWatchFlags::IN_MOVED_TO;
+            let here = inotify.add_watch(&files.open_path_of("."), come | gone());
             here.ok()?;
         }
         let ready = process::watch(inotify.as_fd()).ok()?;
-        Some(Self { inotify, ready })
+        Some(Self {
+            inotify,
+            ready,
+            absent,
+        })
+    }
+
+    /// Not the coming of another lease's file.
+    fn is_ours(&self, event: &InotifyEvent) -> bool {
+        let name = event.name.as_ref();
+        name.is_none_or(|name| self.absent.contains(name))
     }
 
     async fn hear(&self) -> Heard {
@@ -148,6 +198,13 @@ impl Watch {
                 }
                 Err(_) => return Heard::Replaced,
             };
+            let events: Vec<_> = events
+                .into_iter()
+                .filter(|event| self.is_ours(event))
+                .collect();
+            if events.is_empty() {
+                continue;
+            }
             let touched = AddWatchFlags::IN_MODIFY | AddWatchFlags::IN_CLOSE_WRITE;
             return if events.iter().all(|event| touched.contains(event.mask)) {
                 Heard::Touched
@@ -170,13 +227,7 @@ mod tests {
     const LONG: Duration = Duration::from_secs(60);
 
     fn seen() -> Observation {
-        Observation {
-            name: LeaseName::new("a").unwrap(),
-            state: LeaseState::Free,
-            record: None,
-            expires_in: None,
-            cooldown_until: None,
-        }
+        Observation::untouched(LeaseName::new("a").unwrap())
     }
 
     fn directory(around: &tempfile::TempDir) -> Directory {

@@ -30,6 +30,22 @@ pub(super) fn encoded(name: &LeaseName) -> String {
     text
 }
 
+/// The name whose files are called `own`; `None` for what [`encoded`] does not make.
+pub(super) fn decoded(own: &str) -> Option<LeaseName> {
+    let mut bytes = Vec::with_capacity(own.len());
+    let mut rest = own.bytes();
+    while let Some(byte) = rest.next() {
+        if byte != b'%' {
+            bytes.push(byte);
+            continue;
+        }
+        let digits = [rest.next()?, rest.next()?];
+        bytes.push(u8::from_str_radix(str::from_utf8(&digits).ok()?, 16).ok()?);
+    }
+    let name = LeaseName::new(str::from_utf8(&bytes).ok()?).ok()?;
+    (encoded(&name) == own).then_some(name)
+}
+
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
@@ -222,6 +238,11 @@ pub(super) fn record_page(record: &LeaseRecord) -> [u8; LARGEST_RECORD] {
 
 /// Reads a record's file; `None` for anything that is not the whole record of `name`.
 pub(super) fn read_record(bytes: &[u8], name: &LeaseName) -> Option<LeaseRecord> {
+    read_any_record(bytes).filter(|record| record.lease == *name)
+}
+
+/// Reads a record's file, whatever lease it is of.
+pub(super) fn read_any_record(bytes: &[u8]) -> Option<LeaseRecord> {
     if bytes.len() > LARGEST_RECORD {
         return None;
     }
@@ -229,7 +250,7 @@ pub(super) fn read_record(bytes: &[u8], name: &LeaseName) -> Option<LeaseRecord>
     let (json, rest) = bytes.split_at(end);
     let sum = format!("\"{}\"", hex(&checksum(json)));
     (rest.trim_ascii() == sum.as_bytes())
-        .then(|| LeaseRecord::from_json(json, name))
+        .then(|| LeaseRecord::from_json(json))
         .flatten()
 }
 
@@ -252,6 +273,17 @@ mod tests {
         let long = of(&"x".repeat(201));
         assert_eq!((long.len(), long.starts_with('=')), (65, true));
         assert_ne!(long, of(&"x".repeat(202)));
+    }
+
+    #[test]
+    fn a_file_tells_its_lease() {
+        for name in ["nightly-2.0_x", "../../etc", ".", "a%2Fb", "=x", "é ü", "%"] {
+            let name = LeaseName::new(name).unwrap();
+            assert_eq!(decoded(&encoded(&name)), Some(name));
+        }
+        for own in [".", "a/b", "%2f", "%", "%4", "%41", "%FF", "%+1", "", "=00"] {
+            assert_eq!(decoded(own), None, "{own}");
+        }
     }
 
     #[test]

@@ -8,14 +8,16 @@
 //!
 //! 1. Every request first counts as one; a store that has fallen silent never answers it.
 //! 2. Then, under one mutex: a hold whose time has run out is taken away.
-//! 3. *Acquire*: refused while another owner holds or a minimum hold runs. The same owner gets its
+//! 3. *Acquire*: refused while another owner holds, or while a pause or a minimum hold runs. The same owner gets its
 //!    token again and the expiry restarts. Otherwise the next token of the whole store is granted.
 //! 4. *Renew*: the expiry moves to now plus the time to live, if owner and token still hold.
 //! 5. *Release*: records how the run ended and frees the lease, if owner and token still hold. A
 //!    hand-over (operator, scheduled event) clears the minimum hold.
 //! 6. *Withdraw*: frees a grant of that owner, with its minimum hold: nothing was run under it.
 //! 7. *Wait*: sleeps until a release, until the expiry or the end of the minimum hold, or `at_most`.
-//! 8. *Look on*: sleeps until what is shown differs, until time alone makes it differ, or `at_most`.
+//! 8. *Ask to stop*: noted for the token that holds; its holder is told at once, and with every renewal.
+//!    *Pause* and *resume* change what keeps everyone out. *Revoke*: compare with the token and delete.
+//! 9. *Look on*: sleeps until what is shown differs, until time alone makes it differ, or `at_most`.
 //!
 //! # Promises
 //!
@@ -29,8 +31,9 @@
 //! | `memory:?answers=N` | after the first N requests it answers no more: the command has to be stopped in time |
 //! | `memory:?lost-after=N` | the renewal after N good ones says that another has the lease |
 //!
-//! Requests are acquire, renew, release, withdraw and observe; waiting is none.
+//! Every request counts but those that wait.
 
+mod asks;
 mod config;
 mod store;
 mod wire;

@@ -12,8 +12,9 @@ use super::config::Config;
 use super::wire::{Answer, Leases, Now, Silence};
 use crate::clock::Clock;
 use crate::lease::{
-    Attempt, Change, Claim, Ending, Expiry, Fencing, Hold, LARGEST_TTL, LeaseName, LeaseStore,
-    Observation, Place, Promises, Refusal, Release, Renewal, SMALLEST_TTL, StoreError, StoreLabel,
+    Ask, Asked, Asker, Attempt, Change, Claim, Ending, Expiry, Fencing, FencingToken, Hold,
+    HoldEvent, LARGEST_TTL, LeaseName, LeaseStore, Observation, Place, Promises, Refusal, Release,
+    Renewal, Revoked, SMALLEST_TTL, StoreError, StoreLabel,
 };
 
 /// A connection to a store in memory.
@@ -147,6 +148,27 @@ impl Server {
         }
     }
 
+    async fn until_told(&self, hold: &Hold) -> HoldEvent {
+        loop {
+            // Enlisted before the look, as below.
+            let mut told = std::pin::pin!(self.freed.notified());
+            told.as_mut().enable();
+            if self.is_silent() {
+                return pending().await;
+            }
+            let (event, rest) = {
+                let (mut leases, now) = (self.leases(), self.now());
+                let rest = leases.until_time_changes_it(&hold.name, now);
+                (leases.event_of(hold, now), rest)
+            };
+            if let Some(event) = event {
+                return event;
+            }
+            // Told or out of time: in both cases there is something to look at.
+            timeout(rest, told).await.ok();
+        }
+    }
+
     async fn until_freed(&self, claim: &Claim) {
         loop {
             // The listener is enlisted before the look. The other way round, a release between the
@@ -220,6 +242,10 @@ impl LeaseStore for MemoryStore {
         Ok(self.request(|leases, now| leases.renew(hold, now)).await)
     }
 
+    async fn hold_event(&self, hold: &Hold) -> Result<HoldEvent, StoreError> {
+        Ok(self.server.until_told(hold).await)
+    }
+
     async fn release(&self, hold: &Hold, ending: &Ending) -> Result<Release, StoreError> {
         let release = self.request(|leases, now| leases.release(hold, ending, now));
         Ok(release.await)
@@ -227,6 +253,10 @@ impl LeaseStore for MemoryStore {
 
     async fn observe(&self, name: &LeaseName) -> Result<Observation, StoreError> {
         Ok(self.request(|leases, now| leases.observe(name, now)).await)
+    }
+
+    async fn list(&self, prefix: &str) -> Result<Vec<Observation>, StoreError> {
+        Ok(self.request(|leases, now| leases.list(prefix, now)).await)
     }
 
     async fn wait_for_change(
@@ -239,89 +269,22 @@ impl LeaseStore for MemoryStore {
             .await
             .or(Ok(()))
     }
+
+    async fn ask(&self, name: &LeaseName, what: Ask, asker: &Asker) -> Result<Asked, StoreError> {
+        let asked = self.request(|leases, now| leases.ask(name, what, asker, now));
+        Ok(asked.await)
+    }
+
+    async fn revoke(
+        &self,
+        name: &LeaseName,
+        token: FencingToken,
+        asker: &Asker,
+    ) -> Result<Revoked, StoreError> {
+        let revoked = self.request(|leases, now| leases.revoke(name, token, asker, now));
+        Ok(revoked.await)
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::clock::ManualClock;
-    use crate::lease::{LostWhy, OwnerId, Purpose};
-    use crate::process::identity::holder;
-
-    fn store(answers: Option<u64>, lost_after: Option<u64>) -> MemoryStore {
-        let config = Config {
-            answers,
-            lost_after,
-        };
-        MemoryStore::new(config, Arc::new(ManualClock::at(1)))
-    }
-
-    fn claim() -> Claim {
-        Claim {
-            name: LeaseName::new("a").unwrap(),
-            owner: OwnerId::fresh().unwrap(),
-            ttl: Duration::from_secs(30),
-            min_hold: None,
-            holder: holder(None),
-            purpose: Purpose::default(),
-            unanswered: false,
-        }
-    }
-
-    /// The answer, or `None` when there is none.
-    async fn answer<T>(request: impl Future<Output = Result<T, StoreError>>) -> Option<T> {
-        let answered = timeout(Duration::from_millis(10), request).await;
-        answered.ok().map(Result::unwrap)
-    }
-
-    fn hold_of(attempt: Option<Attempt>) -> Hold {
-        match attempt {
-            Some(Attempt::Granted(hold)) => hold,
-            other => panic!("{other:?}"),
-        }
-    }
-
-    #[tokio::test]
-    async fn after_its_answers_it_is_silent_on_every_connection() {
-        let one = store(Some(2), None);
-        let two = one.another_connection();
-        let asked = claim();
-        let hold = hold_of(answer(one.try_acquire(&asked)).await);
-        assert_eq!(answer(two.renew(&hold)).await, Some(Renewal::Extended));
-        assert_eq!(answer(two.renew(&hold)).await, None);
-        assert!(answer(one.observe(&hold.name)).await.is_none());
-        one.answer_again();
-        assert_eq!(answer(two.renew(&hold)).await, Some(Renewal::Extended));
-    }
-
-    #[tokio::test]
-    async fn after_its_renewals_the_lease_is_lost() {
-        let store = store(None, Some(2));
-        let hold = hold_of(answer(store.try_acquire(&claim())).await);
-        for _ in 0..2 {
-            assert_eq!(answer(store.renew(&hold)).await, Some(Renewal::Extended));
-        }
-        let lost = Some(Renewal::Lost(LostWhy::Taken));
-        assert_eq!(answer(store.renew(&hold)).await, lost);
-        assert!(
-            answer(store.renew(&hold))
-                .await
-                .is_some_and(|r| r != Renewal::Extended)
-        );
-    }
-
-    #[tokio::test]
-    async fn a_lost_answer_and_a_lost_request_differ() {
-        let store = store(None, None);
-        let (asked, other) = (claim(), claim());
-        store.fall_silent(Silence::BeforeTheRequest);
-        assert!(answer(store.try_acquire(&asked)).await.is_none());
-        store.fall_silent(Silence::BeforeTheAnswer);
-        assert!(answer(store.try_acquire(&other)).await.is_none());
-        store.answer_again();
-        let refused = answer(store.try_acquire(&asked)).await;
-        assert!(matches!(refused, Some(Attempt::Refused(_))));
-        answer(store.withdraw(&other)).await.unwrap();
-        hold_of(answer(store.try_acquire(&asked)).await);
-    }
-}
+mod tests;

@@ -5,10 +5,11 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use super::asks::Asks;
 use crate::clock::{Instant, WallTime};
 use crate::lease::{
-    Claim, Ending, FencingToken, Hold, LeaseName, LeaseRecord, LeaseState, LostWhy, Observation,
-    OwnerId, RefusedWhy, Release, Renewal,
+    Claim, Ending, FencingToken, Hold, HoldEvent, LeaseName, LeaseRecord, LeaseState, LostWhy,
+    Observation, OwnerId, RefusedWhy, Release, Renewal,
 };
 
 /// How a store that has fallen silent treats a request.
@@ -30,23 +31,24 @@ pub(super) struct Now {
 /// All leases of one memory store.
 #[derive(Debug, Default)]
 pub(super) struct Leases {
-    by_name: HashMap<LeaseName, Lease>,
+    pub(super) by_name: HashMap<LeaseName, Lease>,
     last_token: u64,
     /// Fault drill: good renewals that are left.
     renewals_left: Option<u64>,
 }
 
 #[derive(Debug, Default)]
-struct Lease {
-    held: Option<Held>,
-    record: Option<LeaseRecord>,
-    cooldown_until: Option<Instant>,
+pub(super) struct Lease {
+    pub(super) held: Option<Held>,
+    pub(super) record: Option<LeaseRecord>,
+    pub(super) cooldown_until: Option<Instant>,
+    pub(super) asks: Asks,
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Held {
+pub(super) struct Held {
     owner: OwnerId,
-    token: FencingToken,
+    pub(super) token: FencingToken,
     ttl: Duration,
     expires: Instant,
 }
@@ -59,10 +61,19 @@ pub(super) enum Answer {
 }
 
 impl Lease {
-    /// Takes away a hold whose time has run out, and forgets a minimum hold that is over.
+    /// Takes away a hold whose time has run out, and forgets a minimum hold and a pause that are over.
     fn expire(&mut self, now: Instant) {
         self.held = self.held.filter(|held| held.expires > now);
         self.cooldown_until = self.cooldown_until.filter(|until| *until > now);
+        self.asks.forget_what_is_over(now);
+    }
+
+    /// What keeps everyone out although nobody holds, and until when.
+    fn shut(&self, now: Instant) -> Option<(RefusedWhy, Instant)> {
+        let paused = self.asks.paused_until(now);
+        let paused = paused.map(|until| (RefusedWhy::Paused, until));
+        let cooldown = self.cooldown_until.filter(|until| *until > now);
+        paused.or_else(|| cooldown.map(|until| (RefusedWhy::Cooldown, until)))
     }
 
     fn is_held_by(&self, hold: &Hold) -> bool {
@@ -70,8 +81,10 @@ impl Lease {
             .is_some_and(|held| held.owner == hold.owner && held.token == hold.token)
     }
 
-    fn why_lost(&self) -> LostWhy {
-        if self.held.is_some() {
+    fn why_lost(&self, hold: &Hold) -> LostWhy {
+        if self.asks.has_broken(hold.token) {
+            LostWhy::Broken
+        } else if self.held.is_some() {
             LostWhy::Taken
         } else {
             LostWhy::Expired
@@ -87,7 +100,7 @@ impl Leases {
         }
     }
 
-    fn lease(&mut self, name: &LeaseName, now: Now) -> &mut Lease {
+    pub(super) fn lease(&mut self, name: &LeaseName, now: Now) -> &mut Lease {
         let lease = self.by_name.entry(name.clone()).or_default();
         lease.expire(now.boot);
         lease
@@ -104,8 +117,8 @@ impl Leases {
             held.expires = now.boot + claim.ttl;
             return Answer::Granted(hold_of(claim, held.token));
         }
-        if let Some(until) = lease.cooldown_until {
-            return Answer::Refused(RefusedWhy::Cooldown, until.since(now.boot));
+        if let Some((why, until)) = lease.shut(now.boot) {
+            return Answer::Refused(why, until.since(now.boot));
         }
         // Numbers below 2^63 do not run out in the life of a process; were they to, nobody gets it.
         let Ok(token) = FencingToken::new(next) else {
@@ -137,7 +150,7 @@ impl Leases {
         }
         let lease = self.lease(&hold.name, now);
         if !lease.is_held_by(hold) {
-            return Renewal::Lost(lease.why_lost());
+            return Renewal::Lost(lease.why_lost(hold));
         }
         if drill {
             lease.held = None;
@@ -150,7 +163,18 @@ impl Leases {
             record.renewed_at = Some(now.wall);
             record.renewals += 1;
         }
-        Renewal::Extended
+        let asked = lease.asks.stop_of(hold.token).cloned();
+        Renewal::Extended { asked }
+    }
+
+    /// What its holder has to know of a hold.
+    pub(super) fn event_of(&mut self, hold: &Hold, now: Now) -> Option<HoldEvent> {
+        let lease = self.lease(&hold.name, now);
+        if !lease.is_held_by(hold) {
+            return Some(HoldEvent::Lost(lease.why_lost(hold)));
+        }
+        let asked = lease.asks.stop_of(hold.token).cloned();
+        asked.map(HoldEvent::StopAsked)
     }
 
     pub(super) fn release(&mut self, hold: &Hold, ending: &Ending, now: Now) -> Release {
@@ -185,37 +209,42 @@ impl Leases {
     }
 
     pub(super) fn observe(&self, name: &LeaseName, now: Now) -> Observation {
-        let lease = self.by_name.get(name);
-        let held = lease.and_then(|lease| lease.held);
-        let expires_in = held
-            .map(|held| held.expires.since(now.boot))
-            .filter(|rest| !rest.is_zero());
-        let rest = lease
-            .and_then(|lease| lease.cooldown_until)
-            .map(|until| until.since(now.boot))
-            .filter(|rest| !rest.is_zero());
-        let state = match (expires_in, rest) {
+        let untouched = Observation::untouched(name.clone());
+        let Some(lease) = self.by_name.get(name) else {
+            return untouched;
+        };
+        let held = lease.held.filter(|held| held.expires > now.boot);
+        let shut = lease.shut(now.boot).map(|(why, _)| why);
+        let state = match (held, shut) {
             (Some(_), _) => LeaseState::Held,
-            (None, Some(_)) => LeaseState::Cooldown,
+            (None, Some(RefusedWhy::Paused)) => LeaseState::Paused,
+            (None, Some(RefusedWhy::Held | RefusedWhy::Cooldown)) => LeaseState::Cooldown,
             (None, None) => LeaseState::Free,
         };
+        let cooldown = lease.cooldown_until.filter(|until| *until > now.boot);
         Observation {
-            name: name.clone(),
             state,
-            record: lease.and_then(|lease| lease.record.clone()),
-            expires_in,
-            cooldown_until: rest.map(|rest| now.wall.plus(rest)),
+            record: lease.record.clone(),
+            expires_in: held.map(|held| held.expires.since(now.boot)),
+            cooldown_until: cooldown.map(|until| now.wall.plus(until.since(now.boot))),
+            paused: lease.asks.pause(now.boot).cloned(),
+            stop_request: held.and_then(|held| lease.asks.stop_of(held.token).cloned()),
+            ..untouched
         }
     }
 
     /// How long until the state of a lease changes if nobody does anything.
     pub(super) fn until_time_changes_it(&self, name: &LeaseName, now: Now) -> Duration {
-        let lease = self.by_name.get(name);
-        let expires = lease.and_then(|lease| lease.held).map(|held| held.expires);
-        let until = expires.filter(|expires| *expires > now.boot);
-        let until = until.or_else(|| lease.and_then(|lease| lease.cooldown_until));
-        let rest = until.map(|until| until.since(now.boot));
-        rest.filter(|rest| !rest.is_zero()).unwrap_or(Duration::MAX)
+        let Some(lease) = self.by_name.get(name) else {
+            return Duration::MAX;
+        };
+        let ends = [
+            lease.held.map(|held| held.expires),
+            lease.cooldown_until,
+            lease.asks.paused_until(now.boot),
+        ];
+        let next = ends.into_iter().flatten().filter(|end| *end > now.boot);
+        next.min().map_or(Duration::MAX, |end| end.since(now.boot))
     }
 
     /// How long `owner` has at least to wait if nothing is released; zero when it may try.
@@ -223,13 +252,12 @@ impl Leases {
         let Some(lease) = self.by_name.get(&claim.name) else {
             return Duration::ZERO;
         };
-        match (lease.held, lease.cooldown_until) {
-            (Some(held), _) if held.owner != claim.owner && held.expires > now.boot => {
-                held.expires.since(now.boot)
-            }
-            (Some(_), _) | (None, None) => Duration::ZERO,
-            (None, Some(until)) => until.since(now.boot),
-        }
+        let until = match lease.held.filter(|held| held.expires > now.boot) {
+            Some(held) if held.owner == claim.owner => None,
+            Some(held) => Some(held.expires),
+            None => lease.shut(now.boot).map(|(_, until)| until),
+        };
+        until.map_or(Duration::ZERO, |until| until.since(now.boot))
     }
 }
 

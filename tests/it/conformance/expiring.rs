@@ -52,5 +52,8 @@ pub(super) async fn an_expired_hold_cannot_be_renewed_or_released(bench: Bench) 
         bench.one.release(&hold, &completed()).await.unwrap(),
         Release::AlreadyOver
     );
-    assert_eq!(bench.two.renew(&next).await.unwrap(), Renewal::Extended);
+    assert_eq!(
+        bench.two.renew(&next).await.unwrap(),
+        Renewal::Extended { asked: None }
+    );
 }

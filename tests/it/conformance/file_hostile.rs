@@ -166,7 +166,10 @@ fn a_lock_file_replaced_under_a_hold_is_a_loss() {
     let Attempt::Granted(hold) = attempt(&store, &claim("a")).unwrap() else {
         panic!("refused");
     };
-    assert_eq!(now(store.renew(&hold)).unwrap(), Renewal::Extended);
+    assert_eq!(
+        now(store.renew(&hold)).unwrap(),
+        Renewal::Extended { asked: None }
+    );
     fs::remove_file(path.join("a.lock")).unwrap();
     let lost = Renewal::Lost(LostWhy::Vanished);
     assert_eq!(now(store.renew(&hold)).unwrap(), lost);

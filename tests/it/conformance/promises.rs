@@ -115,7 +115,10 @@ pub(super) async fn an_old_release_touches_no_new_hold(bench: Bench) {
         bench.one.release(&old, &completed()).await.unwrap(),
         Release::AlreadyOver
     );
-    assert_eq!(bench.one.renew(&new).await.unwrap(), Renewal::Extended);
+    assert_eq!(
+        bench.one.renew(&new).await.unwrap(),
+        Renewal::Extended { asked: None }
+    );
     refused(&bench.two, &claim("a")).await;
 }
 
@@ -140,7 +143,10 @@ pub(super) async fn a_renewal_extends(bench: Bench) {
     let hold = granted(&bench.one, &claim("a")).await;
     for _ in 0..3 {
         bench.pass(20 * SECOND);
-        assert_eq!(bench.one.renew(&hold).await.unwrap(), Renewal::Extended);
+        assert_eq!(
+            bench.one.renew(&hold).await.unwrap(),
+            Renewal::Extended { asked: None }
+        );
         refused(&bench.two, &claim("a")).await;
     }
 }

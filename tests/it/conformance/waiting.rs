@@ -27,7 +27,10 @@ pub(super) async fn a_waiter_wakes_on_release(bench: Bench) {
         assert!(started.elapsed() < 10 * SECOND);
         let next = granted(&bench.two, &asked).await;
         drop(place);
-        assert_eq!(bench.two.renew(&next).await.unwrap(), Renewal::Extended);
+        assert_eq!(
+            bench.two.renew(&next).await.unwrap(),
+            Renewal::Extended { asked: None }
+        );
         refused(&bench.one, &claim("a")).await;
         assert_eq!(
             bench.two.release(&next, &completed()).await.unwrap(),
