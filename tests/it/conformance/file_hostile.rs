@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use leasectl::clock::BootClock;
 use leasectl::lease::{
-    Attempt, Claim, FencingToken, LeaseState, LeaseStore, LostWhy, Release, Renewal,
+    Attempt, Claim, FencingToken, Hold, LeaseState, LeaseStore, LostWhy, Release, Renewal,
 };
 use leasectl::store::file::{Config, FileStore, Origin};
 use libtest_mimic::Trial;
@@ -41,33 +41,42 @@ fn open(directory: &Path, origin: Origin) -> FileStore {
     FileStore::open(&Config { directory, origin }, Arc::new(BootClock)).unwrap()
 }
 
-fn now<F: Future>(future: F) -> F::Output {
+pub(super) fn now<F: Future>(future: F) -> F::Output {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .build();
     runtime.unwrap().block_on(future)
 }
 
-fn attempt(store: &FileStore, claim: &Claim) -> Result<Attempt, String> {
+pub(super) fn attempt(store: &FileStore, claim: &Claim) -> Result<Attempt, String> {
     now(store.try_acquire(claim)).map_err(|error| {
         let cause = std::error::Error::source(&error).map(ToString::to_string);
         format!("{error}: {}", cause.unwrap_or_default())
     })
 }
 
-/// Acquires and releases.
-fn token(store: &FileStore) -> FencingToken {
-    match attempt(store, &claim("a")).unwrap() {
-        Attempt::Granted(hold) => {
-            let released = now(store.release(&hold, &completed())).unwrap();
-            assert_eq!(released, Release::Released);
-            hold.token
-        }
+/// The same directory, as another process opens it.
+pub(super) fn open_again(path: &Path) -> FileStore {
+    open(path, Origin::Named)
+}
+
+/// Acquires, or fails the test.
+pub(super) fn granted(store: &FileStore, claim: &Claim) -> Hold {
+    match attempt(store, claim).unwrap() {
+        Attempt::Granted(hold) => hold,
         Attempt::Refused(refusal) => panic!("{refusal:?}"),
     }
 }
 
-fn fresh() -> (tempfile::TempDir, PathBuf, FileStore) {
+/// Acquires and releases.
+fn token(store: &FileStore) -> FencingToken {
+    let hold = granted(store, &claim("a"));
+    let released = now(store.release(&hold, &completed())).unwrap();
+    assert_eq!(released, Release::Released);
+    hold.token
+}
+
+pub(super) fn fresh() -> (tempfile::TempDir, PathBuf, FileStore) {
     let around = tempfile::tempdir().unwrap();
     let path = around.path().join("leases");
     let store = open(&path, Origin::Named);

@@ -1,13 +1,15 @@
 //! Every store against every promise of [`leasectl::lease::LeaseStore`]: one suite, one table.
 //!
 //! A new store is one row of the table at the end. `expiring` promises are for stores that end a
-//! silent hold by their own clock.
+//! silent hold by their own clock, `revoking` ones for stores that can take a lease away.
 
 mod expiring;
+mod file_asks;
 mod file_hostile;
 pub(crate) mod file_killed;
 mod hostile_things;
 mod onlooker;
+mod operators;
 mod promises;
 mod stores;
 mod waiting;
@@ -22,6 +24,7 @@ use crate::support::trial::trial;
 pub(crate) fn trials() -> Vec<Trial> {
     let mut all = trials![every_store_is_in_the_table];
     all.extend(cells());
+    all.extend(file_asks::trials());
     all.extend(file_hostile::trials());
     all.extend(file_killed::trials());
     all
@@ -76,6 +79,17 @@ macro_rules! common {
                 a_dropped_wait_leaves_nothing_behind
                 of_many_contenders_one_holds
             },
+            tests! { $store, operators:
+                every_lease_is_listed_once_by_name
+                a_pause_keeps_everyone_out_and_leaves_the_holder_alone
+                a_pause_ends_by_itself_and_is_replaced_by_the_next
+                a_waiter_is_told_of_the_end_of_a_pause
+                an_operator_ends_a_minimum_hold_and_only_that_one
+                a_minimum_hold_ended_under_its_holder_stays_ended
+                a_request_reaches_the_holder_unasked_and_with_its_renewal
+                a_request_is_for_the_hold_of_its_moment
+                nothing_is_taken_from_a_hold_with_another_token
+            },
             tests! { $store, onlooker:
                 an_onlooker_waits_at_most_as_long_as_it_was_told
                 an_onlooker_is_told_of_the_first_holder
@@ -94,6 +108,14 @@ macro_rules! expiring {
             a_silent_hold_expires
             a_repeated_claim_restarts_the_expiry
             an_expired_hold_cannot_be_renewed_or_released
+        }]
+    };
+}
+
+macro_rules! revoking {
+    ($store:ident) => {
+        [tests! { $store, operators:
+            a_lease_that_is_taken_away_is_lost_and_the_record_tells
         }]
     };
 }
@@ -118,7 +140,7 @@ macro_rules! table {
 
 table! {
     "file" file: common;
-    "memory" memory: common expiring;
+    "memory" memory: common expiring revoking;
 }
 
 fn every_store_is_in_the_table() {
