@@ -27,6 +27,9 @@ end
 complete -c leasectl -n "__fish_leasectl_needs_command" -s h -l help -d 'Print help'
 complete -c leasectl -n "__fish_leasectl_needs_command" -s V -l version -d 'Print version'
 complete -c leasectl -n "__fish_leasectl_needs_command" -f -a "run" -d 'Run a command while holding a lease'
+complete -c leasectl -n "__fish_leasectl_needs_command" -f -a "release" -d 'Ask the holder of a lease to give it back'
+complete -c leasectl -n "__fish_leasectl_needs_command" -f -a "pause" -d 'Keep everyone out of leases'
+complete -c leasectl -n "__fish_leasectl_needs_command" -f -a "resume" -d 'End a pause or a minimum hold'
 complete -c leasectl -n "__fish_leasectl_needs_command" -f -a "completions" -d 'Print a script that completes what is typed'
 complete -c leasectl -n "__fish_leasectl_needs_command" -f -a "man" -d 'Print a man page'
 complete -c leasectl -n "__fish_leasectl_using_subcommand run" -s l -l lease -d 'The lease, by any name you choose' -r -f
@@ -64,11 +67,29 @@ json\t'For programs'"
 complete -c leasectl -n "__fish_leasectl_using_subcommand run" -s q -l quiet -d 'Print errors only'
 complete -c leasectl -n "__fish_leasectl_using_subcommand run" -s v -l verbose -d 'Print also what went well'
 complete -c leasectl -n "__fish_leasectl_using_subcommand run" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c leasectl -n "__fish_leasectl_using_subcommand release" -s w -l wait -d 'Wait so long for its end [default: 1m]' -r -f
+complete -c leasectl -n "__fish_leasectl_using_subcommand release" -l reason -d 'Why; its holder and the record are told' -r -f
+complete -c leasectl -n "__fish_leasectl_using_subcommand release" -l token -d 'The holder\'s token, as status shows it' -r -f
+complete -c leasectl -n "__fish_leasectl_using_subcommand release" -l store -d 'Where leases are kept [env: LEASECTL_STORE]' -r -f
+complete -c leasectl -n "__fish_leasectl_using_subcommand release" -l store-file -d 'File with that URL [env: LEASECTL_STORE_FILE]' -r -F
+complete -c leasectl -n "__fish_leasectl_using_subcommand release" -l force -d 'Take it away without asking'
+complete -c leasectl -n "__fish_leasectl_using_subcommand release" -s q -l quiet -d 'Print errors only'
+complete -c leasectl -n "__fish_leasectl_using_subcommand release" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c leasectl -n "__fish_leasectl_using_subcommand pause" -l for -d 'It ends by itself after this time' -r -f
+complete -c leasectl -n "__fish_leasectl_using_subcommand pause" -l reason -d 'Why; whoever is refused is told' -r -f
+complete -c leasectl -n "__fish_leasectl_using_subcommand pause" -l store -d 'Where leases are kept [env: LEASECTL_STORE]' -r -f
+complete -c leasectl -n "__fish_leasectl_using_subcommand pause" -l store-file -d 'File with that URL [env: LEASECTL_STORE_FILE]' -r -F
+complete -c leasectl -n "__fish_leasectl_using_subcommand pause" -s q -l quiet -d 'Print errors only'
+complete -c leasectl -n "__fish_leasectl_using_subcommand pause" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c leasectl -n "__fish_leasectl_using_subcommand resume" -l store -d 'Where leases are kept [env: LEASECTL_STORE]' -r -f
+complete -c leasectl -n "__fish_leasectl_using_subcommand resume" -l store-file -d 'File with that URL [env: LEASECTL_STORE_FILE]' -r -F
+complete -c leasectl -n "__fish_leasectl_using_subcommand resume" -s q -l quiet -d 'Print errors only'
+complete -c leasectl -n "__fish_leasectl_using_subcommand resume" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c leasectl -n "__fish_leasectl_using_subcommand completions" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c leasectl -n "__fish_leasectl_using_subcommand man" -s h -l help -d 'Print help'
 complete -c leasectl -f
 complete -c leasectl -n "__fish_leasectl_using_subcommand completions" -a "bash zsh fish"
-complete -c leasectl -n "__fish_leasectl_using_subcommand man" -a "run completions man"
+complete -c leasectl -n "__fish_leasectl_using_subcommand man" -a "run release pause resume completions man"
 
 function __fish_leasectl_command
     set -l words (commandline -opc)

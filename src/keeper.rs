@@ -11,8 +11,8 @@ use tokio::time::timeout;
 
 use crate::clock::{Clock, Instant};
 use crate::lease::{
-    Attempt, Claim, Doing, Effect, Ending, Hold, HoldEvent, LeaseName, LeaseStore, Observation,
-    Place, Release, Renewal, StoreError,
+    Ask, Asked, Asker, Attempt, Claim, Doing, Effect, Ending, FencingToken, Hold, HoldEvent,
+    LeaseName, LeaseStore, Observation, Place, Release, Renewal, Revoked, StoreError,
 };
 
 /// A store, a clock and a time limit.
@@ -140,6 +140,34 @@ impl Keeper {
     pub async fn observe(&self, name: &LeaseName) -> Result<Observation, StoreError> {
         self.limited(Doing::Observe, LONGEST_SEEKING, self.store.observe(name))
             .await
+    }
+
+    /// Asks something of a lease on behalf of an operator.
+    ///
+    /// # Errors
+    /// As [`Keeper::acquire`].
+    pub async fn ask(
+        &self,
+        name: &LeaseName,
+        what: Ask,
+        asker: &Asker,
+    ) -> Result<Asked, StoreError> {
+        let asked = self.store.ask(name, what, asker);
+        self.limited(Doing::Ask, LONGEST_SEEKING, asked).await
+    }
+
+    /// Takes a lease away from the hold with this token.
+    ///
+    /// # Errors
+    /// As [`Keeper::acquire`].
+    pub async fn revoke(
+        &self,
+        name: &LeaseName,
+        token: FencingToken,
+        asker: &Asker,
+    ) -> Result<Revoked, StoreError> {
+        let revoked = self.store.revoke(name, token, asker);
+        self.limited(Doing::Revoke, LONGEST_SEEKING, revoked).await
     }
 
     /// Waits until something else is to be seen than what was `seen`, at most `at_most`.

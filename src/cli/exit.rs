@@ -3,6 +3,7 @@
 //! A number can collide with the command's own; what is printed says which it was.
 
 use crate::commands::run::Ended;
+use crate::lease::StoreError;
 use crate::supervisor::{AskedBy, CommandEnd, Fatal, LossReason, Outcome};
 
 /// A scheduled event of the machine: the lease was handed over, or nothing was started.
@@ -25,6 +26,15 @@ pub const INVALID: i32 = 125;
 pub const NOT_EXECUTABLE: i32 = 126;
 /// The command was not found.
 pub const NOT_FOUND: i32 = 127;
+
+/// The number for a store's error, where nothing was run.
+#[must_use]
+pub const fn of_store_error(error: &StoreError) -> i32 {
+    match error {
+        StoreError::Unreachable { .. } | StoreError::Garbled { .. } => UNREACHABLE,
+        StoreError::Denied { .. } | StoreError::Misconfigured { .. } => INVALID,
+    }
+}
 
 /// How this process ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

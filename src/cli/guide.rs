@@ -26,7 +26,8 @@ Durations are written 30s, 5m, 1h30m. Exit codes, examples and more: --help";
 pub(super) const RUN: &str = "\
 Exit codes:
   The command's own is passed through; killed by signal n: leasectl dies of n too. Otherwise:
-  120  refused: held or in its minimum hold; nothing was run (--held-exit-code changes it)
+  119  handed over: an operator asked for the lease (leasectl release); the command was stopped
+  120  refused: held, paused or in its minimum hold; nothing was run (--held-exit-code changes it)
   121  lease lost or not renewed in time, or the guardian died; the command was stopped
   122  the command's processes could not be shown dead; the lease is left to run out
   123  store unreachable; nothing was run
@@ -59,6 +60,48 @@ Examples:
     leasectl run --lease deploy --wait 5m --run-timeout 1h -- ./deploy.sh
   A pipeline needs a shell:
     leasectl run --lease report -- sh -c './extract | ./load'";
+
+/// Below `leasectl release --help`.
+pub(super) const RELEASE: &str = "\
+Exit codes:
+  0    nobody holds it, or the one who was asked holds it no longer; perhaps the next one does
+  120  still held when --wait ran out, or by another than --token
+  123  store unreachable
+  125  usage, configuration or permission, or the store takes nothing away (--force)
+
+Examples:
+  Take a job over on this machine:
+    leasectl release nightly --reason 'moving to web4' && leasectl run --lease nightly -- ./job.sh
+  Keep everyone out, this one included, for as long as the disk is being moved:
+    leasectl pause nightly --reason 'disk' && leasectl release nightly
+  A holder that is cut off for good, in a store that can take a lease away:
+    leasectl release nightly --force --token 1795224758205";
+
+/// Below `leasectl pause --help`.
+pub(super) const PAUSE: &str = "\
+Exit codes:
+  0    all of them are paused
+  123  store unreachable
+  125  usage, configuration or permission
+  With several names, each is tried; the code is that of the first that failed.
+
+Examples:
+  For half an hour, and who is refused is told why:
+    leasectl pause nightly backup/db1 --for 30m --reason 'moving the disk, ask alice'
+  Until somebody resumes it:
+    leasectl pause nightly";
+
+/// Below `leasectl resume --help`.
+pub(super) const RESUME: &str = "\
+Exit codes:
+  0    none of them is paused or in a minimum hold
+  123  store unreachable
+  125  usage, configuration or permission
+  With several names, each is tried; the code is that of the first that failed.
+
+Examples:
+  After maintenance:
+    leasectl resume nightly backup/db1";
 
 /// Below `leasectl completions --help`.
 pub(super) const COMPLETIONS: &str = "\

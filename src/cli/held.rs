@@ -3,7 +3,7 @@
 use super::report::span;
 use super::{printable, quoted};
 use crate::clock::{BootClock, Clock};
-use crate::lease::{Asker, LeaseRecord, Observation, Pause, RefusedWhy, StopRequest};
+use crate::lease::{Asker, LeaseRecord, LeaseState, Observation, Pause, RefusedWhy, StopRequest};
 
 /// Why an attempt was refused, naming the holder, since when, and for how long still. Follows "is".
 pub(super) fn describe(why: RefusedWhy, by: Option<&Observation>) -> String {
@@ -70,6 +70,56 @@ pub(super) fn asked_for(lease: &str, request: Option<&StopRequest>) -> String {
 fn reason(asker: &Asker) -> String {
     let reason = asker.reason.as_deref();
     reason.map_or_else(String::new, |reason| format!(", reason {}", quoted(reason)))
+}
+
+/// Who holds, without more.
+pub(super) fn holder_of(seen: &Observation) -> String {
+    let record = seen.record.as_ref();
+    record.map_or_else(
+        || "somebody who left no record".to_owned(),
+        |record| format!("{}{}", who(record), program(record)),
+    )
+}
+
+/// What a lease is. Follows "is".
+pub(super) fn of_state(seen: &Observation) -> String {
+    let why = seen.state.refuses();
+    why.map_or_else(|| "free".to_owned(), |why| describe(why, Some(seen)))
+}
+
+/// What a lease is that may be free; nothing when it is.
+pub(super) fn since_then(seen: &Observation) -> String {
+    let why = seen.state.refuses();
+    let now = |why| format!("; it is now {}", describe(why, Some(seen)));
+    why.map_or_else(String::new, now)
+}
+
+/// Who holds a lease, and under which token. Follows "held".
+pub(super) fn with_token(seen: &Observation) -> String {
+    let record = seen.record.as_ref();
+    let token = record.map_or_else(String::new, |record| {
+        format!(" under token {}", record.token)
+    });
+    format!("by {}{token}", holder_of(seen))
+}
+
+/// How a lease is paused, and who has it all the same. Follows "is".
+pub(super) fn kept_out(seen: &Observation) -> String {
+    let held = if seen.state == LeaseState::Held {
+        format!("; it stays with {} until its end", holder_of(seen))
+    } else {
+        String::new()
+    };
+    format!("{}{held}", paused(Some(seen)))
+}
+
+/// What kept everyone out. Follows "was".
+pub(super) fn was_shut(before: &Observation) -> String {
+    let paused = before.paused.as_ref().map(pause_in_words);
+    let cooldown = before.cooldown_until;
+    let cooldown = cooldown.map(|until| format!("in its minimum hold until {until}"));
+    let both: Vec<String> = paused.into_iter().chain(cooldown).collect();
+    both.join(", and ")
 }
 
 fn program(record: &LeaseRecord) -> String {

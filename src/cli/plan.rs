@@ -1,7 +1,7 @@
 //! From what was typed to what a run needs. Only the store is opened here, last.
 
 use std::collections::BTreeMap;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 
 use super::args::{LeftoversArg, RecordArg, RestartArg, RunArgs};
 use super::choice::{self, Choice};
@@ -25,10 +25,7 @@ pub(super) type Refused = String;
 /// Checks everything that was typed, and opens the store.
 pub(super) fn run(typed: &RunArgs) -> Result<Planned, Refused> {
     let wait = wait(typed)?;
-    let lease = LeaseName::from_os(&typed.lease).map_err(|error| match error {
-        NameError::TooLong(_) => error.to_string(),
-        _ => format!("{error}; a name is 1 to 512 bytes of UTF-8 without control characters"),
-    })?;
+    let lease = lease(&typed.lease)?;
     let timing = timing(typed)?;
     let purpose = purpose(typed)?;
     let choice = choice::choose(&typed.store)?;
@@ -66,6 +63,14 @@ pub(super) fn run(typed: &RunArgs) -> Result<Planned, Refused> {
         store,
     };
     Ok(Planned { plan, choice })
+}
+
+/// A name that was typed.
+pub(super) fn lease(typed: &OsStr) -> Result<LeaseName, Refused> {
+    LeaseName::from_os(typed).map_err(|error| match error {
+        NameError::TooLong(_) => error.to_string(),
+        _ => format!("{error}; a name is 1 to 512 bytes of UTF-8 without control characters"),
+    })
 }
 
 /// A standby that stops standing by is none.

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::args::EventsArg;
+use crate::lease::FencingToken;
 use crate::process::SignalName;
 use crate::supervisor::Wait;
 
@@ -25,6 +26,25 @@ pub(super) fn some_duration(text: &str) -> Result<Duration, String> {
         Duration::ZERO => Err("it has to be longer than nothing".to_owned()),
         span => Ok(span),
     }
+}
+
+/// `pause --for`: not so long that its end has no date.
+pub(super) fn pause(text: &str) -> Result<Duration, String> {
+    const LONGEST: Duration = Duration::from_secs(3_660 * 24 * 60 * 60);
+    match some_duration(text)? {
+        span if span > LONGEST => Err(
+            "it is more than ten years; without --for it lasts until leasectl resume".to_owned(),
+        ),
+        span => Ok(span),
+    }
+}
+
+/// `--token`: a fencing token.
+pub(super) fn token(text: &str) -> Result<FencingToken, String> {
+    let number = text.parse().ok();
+    number
+        .and_then(|number| FencingToken::new(number).ok())
+        .ok_or_else(|| "it is no token: a number from 1, as leasectl status shows it".to_owned())
 }
 
 /// `--wait`: a duration or `forever`.

@@ -2,4 +2,7 @@
 
 pub mod events;
 mod holders;
+pub mod operator;
+mod pause;
+pub mod release;
 pub mod run;

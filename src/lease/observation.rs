@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{LeaseName, LeaseRecord, Pause, StopRequest};
+use super::{LeaseName, LeaseRecord, Pause, RefusedWhy, StopRequest};
 use crate::clock::WallTime;
 
 /// The state of a lease, as `status` names it.
@@ -16,6 +16,19 @@ pub enum LeaseState {
     Cooldown,
     /// Nobody has it, and it can be had.
     Free,
+}
+
+impl LeaseState {
+    /// Why an attempt would be refused; `None` when it would not.
+    #[must_use]
+    pub const fn refuses(self) -> Option<RefusedWhy> {
+        match self {
+            Self::Held => Some(RefusedWhy::Held),
+            Self::Paused => Some(RefusedWhy::Paused),
+            Self::Cooldown => Some(RefusedWhy::Cooldown),
+            Self::Free => None,
+        }
+    }
 }
 
 /// One look at one lease. It was true when the store answered and may be over by now.

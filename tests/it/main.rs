@@ -21,6 +21,7 @@ mod contention;
 mod events;
 mod guard;
 mod hooks;
+mod operators;
 mod repository;
 mod standby;
 mod terminal;
@@ -44,6 +45,7 @@ fn main() -> ExitCode {
     trials.extend(events::trials());
     trials.extend(guard::trials());
     trials.extend(hooks::trials());
+    trials.extend(operators::trials());
     trials.extend(repository::trials());
     trials.extend(standby::trials());
     trials.extend(support::trials());

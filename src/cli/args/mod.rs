@@ -1,5 +1,6 @@
 //! What can be typed, a file for each verb. Nothing is resolved or opened here.
 
+mod asking;
 mod groups;
 mod run;
 mod telling;
@@ -9,6 +10,7 @@ use clap::{Parser, Subcommand};
 use super::completions::CompletionsArgs;
 use super::guide;
 use super::man_page::ManArgs;
+pub(super) use asking::{PauseArgs, ReleaseArgs, ResumeArgs};
 pub(super) use groups::{RecordArg, RecordArgs, StoreArgs, TimeArgs};
 pub(super) use run::{LeftoversArg, RestartArg, RunArgs};
 pub(super) use telling::{EventsArg, LogFormatArg, TellingArgs};
@@ -47,6 +49,21 @@ pub enum Verb {
     ///
     /// Durations have a unit: 500ms, 30s, 5m, 1h30m.
     Run(Box<RunArgs>),
+
+    /// Ask the holder of a lease to give it back
+    ///
+    /// Its leasectl stops the command, with the grace of its own --grace, renewing meanwhile, gives the
+    /// lease back and exits with 119. This one waits for that.
+    Release(Box<ReleaseArgs>),
+
+    /// Keep everyone out of leases
+    ///
+    /// Nobody new gets them; whoever holds one is left alone. For maintenance: pause, then release,
+    /// and the lease stays free until it is resumed.
+    Pause(PauseArgs),
+
+    /// End a pause or a minimum hold
+    Resume(ResumeArgs),
 
     /// Print a script that completes what is typed
     ///

@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep};
 use super::driver::Driver;
 use super::news::News;
 use crate::keeper::Keeper;
-use crate::lease::{Change, LeaseState, Observation, RefusedWhy};
+use crate::lease::{Change, LeaseState, Observation};
 
 /// The time between two looks at the least: nobody reads faster, what is over by then was only in
 /// passing, and a store that returns at once for no reason is not asked without a pause.
@@ -105,12 +105,9 @@ impl Driver<'_> {
 
     /// The lease has changed hands while we wait.
     pub(super) fn seen(&mut self, by: Observation) {
-        let why = match by.state {
-            LeaseState::Held => RefusedWhy::Held,
-            LeaseState::Cooldown => RefusedWhy::Cooldown,
-            LeaseState::Paused => RefusedWhy::Paused,
+        let Some(why) = by.state.refuses() else {
             // Nobody is waited for; our turn, or the next holder, follows.
-            LeaseState::Free => return self.look_on(),
+            return self.look_on();
         };
         self.audience.hear(&News::Waiting { why, by: &by });
         (self.refused_why, self.refused_by) = (Some(why), Some(by));

@@ -37,7 +37,7 @@ impl fmt::Display for Missing {
 }
 
 /// Goes on only when `what` is there: `root`, `cgroup2` (a child of our own cgroup can be made and
-/// killed), `pidns` (a PID namespace can be made), `setuid` (a program below the directory for temporary
+/// killed), `pidns` (a PID namespace can be made), `userns` (a user namespace), `setuid` (a program below the directory for temporary
 /// files can become its owner), or the name of a program on the path.
 ///
 /// To be called on the test's own thread, before anything else.
@@ -80,6 +80,11 @@ pub(crate) fn is_here(what: &str) -> bool {
                 && statvfs(&env::temp_dir())
                     .is_ok_and(|at| !at.flags().contains(FsFlags::ST_NOSUID))
         }
+        "userns" => Command::new("unshare")
+            .args(["--user", "--map-root-user", "true"])
+            .stderr(Stdio::null())
+            .status()
+            .is_ok_and(|status| status.success()),
         "pidns" => Command::new("unshare")
             .args(["--fork", "--pid", "--mount-proc", "true"])
             .stderr(Stdio::null())
