@@ -87,7 +87,7 @@ Exit codes:
 
 Examples:
   For half an hour, and who is refused is told why:
-    leasectl pause nightly backup --for 30m --reason 'new disk, ask alice'
+    leasectl pause nightly backup --for 30m --reason 'disk, ask alice'
   Until somebody resumes it:
     leasectl pause nightly";
 
