@@ -46,6 +46,12 @@ Environment:
                         refuse a lower one
   LEASECTL_HOLDER       who holds it, as label:pid
   LEASECTL_STORE_LABEL  the store, without credentials
+  Hooks get these as well, and where it applies:
+  LEASECTL_EVENT        acquired, doubt, lost or released
+  LEASECTL_REASON       why the lease was lost
+  LEASECTL_REMAINING_S  seconds until the command is stopped (doubt)
+  LEASECTL_OUTCOME      how it ended (lost, released)
+  LEASECTL_EXIT_CODE    the command's exit code
 
 Files:
   /var/lib/leasectl        the leases of root, when no store is chosen
