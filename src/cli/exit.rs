@@ -96,6 +96,7 @@ mod tests {
     fn exit(outcome: Outcome, started: bool) -> Exit {
         let ended = Ended {
             asked_by: None,
+            needless: false,
             outcome,
             command: None,
             started,
