@@ -2,14 +2,14 @@
 
 use std::ffi::{CString, OsString};
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{OwnedFd, RawFd};
 use std::time::Duration;
 
 use nix::sys::prctl;
 use nix::sys::signal::{SigSet, SigmaskHow, Signal, sigprocmask};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::timerfd::{ClockId, TimerFd, TimerFlags};
-use nix::unistd::{getpgrp, getpid, getppid, getsid};
+use nix::unistd::{close, getpgrp, getpid, getppid, getsid};
 
 use super::cgroup::Cgroup;
 use super::channel::Channel;
@@ -54,6 +54,8 @@ pub struct Guarded {
     pub environment: Vec<(OsString, OsString)>,
     /// The `acquired` hook, which comes first.
     pub hook: Option<HookImage>,
+    /// Descriptors of the front that the guardian must not keep open: whoever reads them waits for their end.
+    pub not_for_the_guardian: Vec<RawFd>,
     /// How leasectl stops all of it.
     pub stop_signal: SignalName,
     /// From the stop signal to SIGKILL when the lease runs out or leasectl has died.
@@ -151,6 +153,9 @@ impl Guard {
         match sys::fork_alone()? {
             Fork::Child => {
                 drop((ours, stream, tree, ward));
+                for descriptor in &guarded.not_for_the_guardian {
+                    close(*descriptor).ok();
+                }
                 become_guardian(guardian)
             }
             Fork::Parent(pid) => Ok(Self {
