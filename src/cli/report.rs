@@ -210,14 +210,8 @@ impl Printer {
             News::Started { pid, containment } => {
                 return Some((LogLevel::Debug, started(*pid, *containment)));
             }
-            News::Guarding { .. } => {
-                let text = format!("guarding {}", self.whom.words());
-                return Some((LogLevel::Debug, text));
-            }
-            News::Killing { .. } => {
-                let text = format!("sending SIGKILL to {}", self.whom.words());
-                return Some((LogLevel::Debug, text));
-            }
+            News::Guarding { .. } => return self.of_whom("guarding"),
+            News::Killing { .. } => return self.of_whom("sending SIGKILL to"),
             News::Stopping {
                 why,
                 kill_in,
@@ -258,6 +252,11 @@ impl Printer {
             _ => return None,
         };
         Some((LogLevel::Warn, text))
+    }
+
+    fn of_whom(&self, done: &str) -> Told {
+        let text = format!("{done} {}", self.whom.words());
+        Some((LogLevel::Debug, text))
     }
 
     fn stopping(

@@ -62,6 +62,19 @@ pub struct Guarded {
     pub expiry_grace: Duration,
 }
 
+impl Guarded {
+    /// Whether anything is started, which can then be put into a cgroup.
+    const fn starts(&self) -> bool {
+        matches!(self.subject, Subject::Command(_)) || self.hook.is_some()
+    }
+
+    fn close_what_is_not_for_the_guardian(&self) {
+        for descriptor in &self.not_for_the_guardian {
+            close(*descriptor).ok();
+        }
+    }
+}
+
 /// A hook that is a part of the tree.
 #[derive(Debug)]
 pub struct HookImage {
@@ -125,9 +138,7 @@ impl Guard {
         let own_group = getpgrp().as_raw();
         let strangers = earlier_children(front, own_group)?;
         let (ours, theirs) = Channel::pair()?;
-        // What is not started cannot be put into one.
-        let starts = matches!(guarded.subject, Subject::Command(_)) || guarded.hook.is_some();
-        let cgroup = starts.then(Cgroup::create).flatten();
+        let cgroup = guarded.starts().then(Cgroup::create).flatten();
         let guardian = Guardian {
             channel: theirs,
             front: sys::pidfd_open(front)?,
@@ -153,9 +164,7 @@ impl Guard {
         match sys::fork_alone()? {
             Fork::Child => {
                 drop((ours, stream, tree, ward));
-                for descriptor in &guarded.not_for_the_guardian {
-                    close(*descriptor).ok();
-                }
+                guarded.close_what_is_not_for_the_guardian();
                 become_guardian(guardian)
             }
             Fork::Parent(pid) => Ok(Self {
