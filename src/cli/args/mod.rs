@@ -1,6 +1,7 @@
 //! What can be typed, a file for each verb. Nothing is resolved or opened here.
 
 mod asking;
+mod config;
 mod groups;
 mod hold;
 mod run;
@@ -12,6 +13,7 @@ use super::completions::CompletionsArgs;
 use super::guide;
 use super::man_page::ManArgs;
 pub(super) use asking::{PauseArgs, ReleaseArgs, ResumeArgs};
+pub(super) use config::ConfigArgs;
 pub(super) use groups::{
     AskedArgs, ClaimArgs, LoudnessArgs, RecordArg, RecordArgs, StoreArgs, TimeArgs,
 };
@@ -78,6 +80,12 @@ pub enum Verb {
     /// End a pause or a minimum hold
     Resume(ResumeArgs),
 
+    /// Show the settings and where they come from
+    ///
+    /// Each setting of run, for the lease NAME or for any, with the environment variable or the line of a
+    /// file that says it. A password is not shown.
+    Config(ConfigArgs),
+
     /// Print a script that completes what is typed
     ///
     /// The script teaches a shell the verbs, options and values of leasectl, and after -- those of the
@@ -88,4 +96,19 @@ pub enum Verb {
     ///
     /// The page is in the form that man reads, and goes to standard output.
     Man(ManArgs),
+}
+
+impl Verb {
+    /// The store of a verb that has one: with it come all verbs that can be configured.
+    pub(super) fn store(&mut self) -> Option<&mut StoreArgs> {
+        match self {
+            Self::Run(typed) => Some(&mut typed.store),
+            Self::Hold(typed) => Some(&mut typed.store),
+            Self::Release(typed) => Some(&mut typed.store),
+            Self::Pause(typed) => Some(&mut typed.store),
+            Self::Resume(typed) => Some(&mut typed.store),
+            Self::Config(typed) => Some(&mut typed.store),
+            Self::Completions(_) | Self::Man(_) => None,
+        }
+    }
 }
