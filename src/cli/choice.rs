@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::args::StoreArgs;
 use super::config::Configured;
 use super::plan::Refused;
-use super::trusted::{Unusable, Wanted};
+use super::trusted::{HIDDEN, Unusable, Wanted};
 use super::{chain, printable};
 use crate::commands::run::ChosenStore;
 use crate::lease::LeaseStore;
@@ -174,6 +174,7 @@ fn from_file(path: &Path) -> Result<StoreUrl, Refused> {
     let refuse = |why: String| format!("the store file {shown} is refused: {why}");
     let content = URL_FILE.read(path).map_err(|unusable| match unusable {
         Unusable::Missing => refuse("there is none; write the URL into it, mode 0600".to_owned()),
+        Unusable::Hidden => refuse(HIDDEN.to_owned()),
         Unusable::Because(why) => refuse(why),
     })?;
     let url = content.text.trim();

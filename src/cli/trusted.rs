@@ -34,9 +34,15 @@ pub(super) struct Content {
 #[derive(Debug)]
 pub(super) enum Unusable {
     Missing,
+    /// A directory on the way to it may not be entered.
+    Hidden,
     /// Why, and what to do.
     Because(String),
 }
+
+/// What is said of a file that is hidden.
+pub(super) const HIDDEN: &str =
+    "permission denied; let this user enter the directories of its path";
 
 impl Wanted {
     /// Reads the file. All checks are made of what was opened: a path can be changed meanwhile.
@@ -55,6 +61,7 @@ impl Wanted {
                     Unusable::Because("it is a symlink; name the file itself".to_owned())
                 }
                 Some(libc::ENOENT | libc::ENOTDIR) => Unusable::Missing,
+                Some(libc::EACCES) if path.metadata().is_err() => Unusable::Hidden,
                 _ => Unusable::Because(os_error(&error)),
             })?;
         self.content_of(&file).map_err(Unusable::Because)

@@ -47,14 +47,7 @@ fn laid_over(
     (verb, typed): (&Command, &ArgMatches),
     words: &[OsString],
 ) -> Result<Cli, String> {
-    let call = Call {
-        typed: typed
-            .ids()
-            .map(clap::Id::as_str)
-            .filter(|id| typed.value_source(id) == Some(ValueSource::CommandLine))
-            .collect(),
-        verb,
-    };
+    let call = Call::of(verb, typed);
     let configured = call.configured(layers, &leases(verb, typed))?;
     let mut line = words.to_vec();
     let place = words
@@ -110,7 +103,13 @@ pub(super) struct Call<'a> {
     pub(super) typed: Vec<&'a str>,
 }
 
-impl Call<'_> {
+impl<'a> Call<'a> {
+    fn of(verb: &'a Command, typed: &'a ArgMatches) -> Self {
+        let is_typed = |id: &&str| typed.value_source(id) == Some(ValueSource::CommandLine);
+        let typed = typed.ids().map(clap::Id::as_str).filter(is_typed).collect();
+        Self { verb, typed }
+    }
+
     /// What is configured for the leases and has a meaning for this verb. One call has one store and one of
     /// each option, so that leases for which these differ cannot be meant together.
     fn configured<'l>(
@@ -182,5 +181,85 @@ impl Call<'_> {
             return None;
         }
         has(&key.replace('_', "-")).map(|option| option.get_id().as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::config::document::Document;
+    use crate::cli::config::keys::Keys;
+
+    /// The words that are added to a line, for a file.
+    fn added(text: &str, line: &str) -> Result<Vec<String>, String> {
+        let document = Document::parse(text, "f", true, &mut Keys::new())?;
+        let layers = Layers::new(vec![document])?;
+        let mut leasectl = Cli::command();
+        let matches = leasectl.try_get_matches_from_mut(line.split(' ')).unwrap();
+        let (name, typed) = matches.subcommand().unwrap();
+        let verb = leasectl.find_subcommand(name).unwrap();
+        let call = Call::of(verb, typed);
+        let configured = call.configured(&layers, &leases(verb, typed))?;
+        let words = configured.iter().flat_map(|one| one.value.words(&one.key));
+        Ok(words.collect())
+    }
+
+    const FILE: &str = "[defaults]\nttl = '1m'\nverbose = true\nwait = '1h'\nmeta = { a = '1' }";
+
+    #[test]
+    fn what_is_typed_goes_before_what_is_configured() {
+        let run = |options: &str| added(FILE, &format!("leasectl run --lease x{options} -- y"));
+        let all = ["--meta=a=1", "--ttl=1m", "--verbose", "--wait=1h"];
+        assert_eq!(run("").unwrap(), all);
+        assert_eq!(
+            run(" --ttl 3m").unwrap(),
+            ["--meta=a=1", "--verbose", "--wait=1h"]
+        );
+        assert_eq!(run(" -q").unwrap(), ["--meta=a=1", "--ttl=1m", "--wait=1h"]);
+        assert_eq!(run(" --meta b=2 -vn").unwrap(), ["--ttl=1m"]);
+        assert_eq!(run(" --restart always").unwrap(), all[..3]);
+    }
+
+    #[test]
+    fn a_verb_takes_what_it_has() {
+        let hold = added(FILE, "leasectl hold --lease x").unwrap();
+        assert_eq!(hold.len(), 4, "{hold:?}");
+        // The wait of `release` is another, and --force would exclude it.
+        let release = added(FILE, "leasectl release x --force --token 1").unwrap();
+        assert_eq!(release, Vec::<String>::new());
+        let quiet = added("[defaults]\nquiet = true", "leasectl release x").unwrap();
+        assert_eq!(quiet, ["--quiet"]);
+    }
+
+    #[test]
+    fn what_is_of_a_lease_excludes_what_is_of_all() {
+        let text = "[defaults]\nverbose = true\n[[lease]]\nmatch = 'x'\nquiet = true\n[[lease]]\n\
+                    match = 'z'\nverbose = false";
+        assert_eq!(
+            added(text, "leasectl run --lease x -- y").unwrap(),
+            ["--quiet"]
+        );
+        assert_eq!(
+            added(text, "leasectl run --lease y -- y").unwrap(),
+            ["--verbose"]
+        );
+        assert!(
+            added(text, "leasectl run --lease z -- y")
+                .unwrap()
+                .is_empty()
+        );
+    }
+
+    #[test]
+    fn leases_of_one_call_have_the_same_settings() {
+        let text = "store = 'a'\n[stores.a]\nurl = 'memory:'\n[[lease]]\nmatch = 'x'\nstore = 'file:'\n\
+                    [[lease]]\nmatch = 'y'\nstore = 'a'\nttl = '5m'";
+        let why = added(text, "leasectl pause z x").unwrap_err();
+        assert!(
+            why.contains("z and x are configured differently; "),
+            "{why}"
+        );
+        assert!(added(text, "leasectl pause z y").is_ok());
+        assert!(added(text, "leasectl pause z x --store memory:").is_ok());
     }
 }

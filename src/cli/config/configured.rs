@@ -60,3 +60,27 @@ impl Configured {
         explained
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::config::place::Lines;
+
+    #[test]
+    fn an_error_names_the_places_of_what_nobody_typed() {
+        let place = Lines::of("f", "").place(&(0..0));
+        let configured = Configured {
+            options: vec![
+                ("--ttl".to_owned(), place.clone()),
+                ("--wait".to_owned(), place),
+            ],
+            ..Configured::default()
+        };
+        let explain = |why: &str| configured.explain(why.to_owned());
+        assert_eq!(
+            explain("--ttl 3s is short"),
+            "--ttl 3s is short; --ttl is from f:1:1"
+        );
+        assert_eq!(explain("--waiting is none"), "--waiting is none");
+    }
+}

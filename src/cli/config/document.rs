@@ -1,20 +1,14 @@
 //! One configuration file, read and checked as a whole, whatever lease it is about.
 
-use std::ops::Range;
-use std::path::PathBuf;
-
-use toml::Spanned;
-use toml::de::{DeTable, DeValue};
+use toml::de::DeTable;
 
 use super::keys::{self, Keys};
-use super::place::{Lines, Place};
-use super::stores::{self, NamedStore, StoreWish, Stores};
+use super::place::Lines;
+use super::reader::{Item, Reader, STORE};
+use super::stores::Stores;
 use super::value::{Setting, Value};
 use crate::cli::{printable, quoted};
 use crate::store::options::nearest;
-use crate::store::url::StoreUrl;
-
-const STORE: &str = "store";
 
 /// What a file says.
 #[derive(Debug, Default)]
@@ -31,8 +25,6 @@ pub(super) struct Rule {
     pub(super) pattern: String,
     pub(super) settings: Vec<Setting>,
 }
-
-type Item<'a> = Spanned<DeValue<'a>>;
 
 impl Document {
     /// Reads `text`; `file` is its name, safe to print, and `private` whether nobody else can read it.
@@ -58,21 +50,7 @@ impl Document {
     }
 }
 
-struct Reader<'a> {
-    lines: Lines<'a>,
-    private: bool,
-    keys: &'a mut Keys,
-}
-
 impl Reader<'_> {
-    fn place(&self, span: &Range<usize>) -> Place {
-        self.lines.place(span)
-    }
-
-    fn refuse<T>(&self, span: &Range<usize>, why: &str) -> Result<T, String> {
-        Err(format!("{}: {why}", self.place(span)))
-    }
-
     fn document(&mut self, root: &DeTable<'_>) -> Result<Document, String> {
         let mut document = Document::default();
         for (key, item) in root {
@@ -108,106 +86,6 @@ impl Reader<'_> {
                 "there is no {shown} here; a file has store, [stores.NAME], [defaults] and [[lease]]"
             ),
         }
-    }
-
-    fn table<'i, 's>(&self, item: &'s Item<'i>, form: &str) -> Result<&'s DeTable<'i>, String> {
-        match item.get_ref().as_table() {
-            Some(table) => Ok(table),
-            None => self.refuse(
-                &item.span(),
-                &format!("this has to be a table; write {form}"),
-            ),
-        }
-    }
-
-    fn string<'s>(&self, item: &'s Item<'_>, key: &str) -> Result<&'s str, String> {
-        match item.get_ref().as_str() {
-            Some(text) => Ok(text),
-            None => self.refuse(&item.span(), &format!("{key} has to be a text in quotes")),
-        }
-    }
-
-    fn store(&self, key: &Range<usize>, item: &Item<'_>) -> Result<Setting, String> {
-        let text = self.string(item, STORE)?;
-        let wish = if text.is_empty() {
-            return self.refuse(
-                &item.span(),
-                "store is empty; write a name or a URL, or nothing",
-            );
-        } else if stores::is_name(text) {
-            StoreWish::Named(text.to_owned())
-        } else {
-            StoreWish::Url(self.url(item, text)?)
-        };
-        Ok(Setting {
-            key: STORE.to_owned(),
-            value: Value::Store(wish),
-            place: self.place(key),
-        })
-    }
-
-    fn url(&self, item: &Item<'_>, text: &str) -> Result<StoreUrl, String> {
-        let url = match StoreUrl::parse(text) {
-            Ok(url) => url,
-            Err(error) => return self.refuse(&item.span(), &error.to_string()),
-        };
-        if url.has_password() && !self.private {
-            return self.refuse(
-                &item.span(),
-                "the URL has a password, and others may read this file; chmod it to 0600, or use \
-                 password_file",
-            );
-        }
-        Ok(url)
-    }
-
-    fn named_store(
-        &self,
-        span: &Range<usize>,
-        name: &str,
-        item: &Item<'_>,
-    ) -> Result<NamedStore, String> {
-        if !stores::is_name(name) || name.is_empty() || name.contains(char::is_control) {
-            return self.refuse(
-                span,
-                "this cannot be the name of a store: write a word without `:`",
-            );
-        }
-        let (mut url, mut password_file) = (None, None);
-        for (key, value) in self.table(item, "[stores.NAME]")? {
-            match key.get_ref().as_ref() {
-                "url" => url = Some(self.url(value, self.string(value, "url")?)?),
-                "password_file" => {
-                    let path = PathBuf::from(self.string(value, "password_file")?);
-                    if !path.is_absolute() {
-                        return self.refuse(
-                            &value.span(),
-                            "password_file is no absolute path; write it from / on",
-                        );
-                    }
-                    password_file = Some((path, self.place(&value.span())));
-                }
-                other => {
-                    let near = nearest(other, &["url", "password_file"]);
-                    let near = near.unwrap_or_else(|| "url or password_file".to_owned());
-                    let why = format!("a store has no {}; did you mean {near}?", quoted(other));
-                    return self.refuse(&key.span(), &why);
-                }
-            }
-        }
-        let Some(url) = url else {
-            return self.refuse(
-                span,
-                "the store has no url; write url = \"file:\" or another",
-            );
-        };
-        if url.has_password() && password_file.is_some() {
-            return self.refuse(
-                span,
-                "the store has a password_file and a password in its url; keep one of the two",
-            );
-        }
-        Ok(NamedStore { url, password_file })
     }
 
     fn rules(&mut self, item: &Item<'_>) -> Result<Vec<Rule>, String> {
@@ -295,5 +173,164 @@ impl Reader<'_> {
             });
         }
         Ok(settings)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<Document, String> {
+        Document::parse(text, "f", false, &mut Keys::new())
+    }
+
+    #[test]
+    fn a_file_is_read() {
+        let document = parse(
+            "store = 'prod'\n[stores.prod]\nurl = 'rediss://u@h'\npassword_file = '/p'\n[defaults]\n\
+             ttl = '30s'\nquiet = true\nmax_drift = 0.2\n[[lease]]\nmatch = 'a*'\nheld_exit_code = 0x0\n\
+             meta = { b = '1', a = '2' }\n[[lease]]\nmatch = 'b'\nstore = 'memory:'\n",
+        )
+        .unwrap();
+        let words = |settings: &[Setting]| -> Vec<String> {
+            let words = settings.iter().flat_map(|one| one.value.words(&one.key));
+            words.collect()
+        };
+        let mut defaults = words(&document.defaults);
+        defaults.sort();
+        assert_eq!(defaults, ["--max-drift=0.2", "--quiet", "--ttl=30s"]);
+        let [first, second] = &document.rules[..] else {
+            panic!("{document:?}");
+        };
+        assert_eq!(
+            words(&first.settings),
+            ["--held-exit-code=0", "--meta=a=2", "--meta=b=1"]
+        );
+        assert_eq!(
+            (first.pattern.as_str(), second.pattern.as_str()),
+            ("a*", "b")
+        );
+        assert_eq!(second.settings[0].value.shown(), "memory:");
+        assert_eq!(second.settings[0].place.to_string(), "f:15:1");
+        assert!(document.stores["prod"].password_file.is_some());
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_with_line_and_column() {
+        for (text, expected) in [
+            (
+                "ttl = '3s'",
+                "f:1:1: \"ttl\" has no place here; write it below",
+            ),
+            (
+                "defualts = 1",
+                "f:1:1: there is no \"defualts\" here; did you mean defaults?",
+            ),
+            ("x = ", "f:1:5: this is not TOML: "),
+            (
+                "[defaults]\n  tll = '3s'",
+                "f:2:3: there is no setting \"tll\"; did you mean ttl?",
+            ),
+            (
+                "[defaults]\nttl = 3",
+                "f:2:7: ttl has to be a duration in quotes",
+            ),
+            (
+                "[defaults]\nttl = '3'",
+                "f:2:7: ttl \"3\" cannot be used: it needs a unit",
+            ),
+            (
+                "[defaults]\nquiet = 'yes'",
+                "f:2:9: quiet has to be true or false",
+            ),
+            (
+                "[defaults]\nheld_exit_code = '0'",
+                "f:2:18: held_exit_code has to be a whole number",
+            ),
+            (
+                "[defaults]\nheld_exit_code = 256",
+                "f:2:18: held_exit_code \"256\" cannot be used",
+            ),
+            (
+                "[defaults]\nmeta = { a = 1 }",
+                "f:2:8: meta has to be a table of texts",
+            ),
+            (
+                "[defaults]\nnote = \"a\\u0000\"",
+                "f:2:8: note has a NUL character",
+            ),
+            ("[defaults]\nstore = 'a:'", "f:2:1: store has no place here"),
+            (
+                "[defaults]\nquiet = true\nverbose = true",
+                "f:3:1: quiet and verbose exclude",
+            ),
+            (
+                "[defaults]\nrestart = 'always'\nwait = '1s'",
+                "f:3:1: restart and wait exclude",
+            ),
+            (
+                "defaults = 1",
+                "f:1:12: this has to be a table; write [defaults]",
+            ),
+            (
+                "[lease]\nmatch = 'a'",
+                "f:1:1: this has to be a list of tables",
+            ),
+            (
+                "[[lease]]\nttl = '3s'",
+                "f:1:1: this [[lease]] says of no lease",
+            ),
+            ("[[lease]]\nmatch = ''", "f:2:9: match fits no lease"),
+            (
+                "[[lease]]\nmatch = 'a'\nlease = 'b'",
+                "f:3:1: \"lease\" cannot be configured",
+            ),
+            ("store = 1", "f:1:9: store has to be a text in quotes"),
+            ("store = ''", "f:1:9: store is empty"),
+            (
+                "store = 'redis://u:can/ary@h'",
+                "f:1:9: the store URL has a `/`",
+            ),
+            (
+                "store = 'redis://u:canary@h'",
+                "f:1:9: the URL has a password, and others may read",
+            ),
+            ("[stores.a]", "f:1:9: the store has no url"),
+            (
+                "[stores.'a:b']\nurl = 'memory:'",
+                "f:1:9: this cannot be the name of a store",
+            ),
+            (
+                "[stores.a]\nurll = 'x:'",
+                "f:2:1: a store has no \"urll\"; did you mean url?",
+            ),
+            (
+                "[stores.a]\nurl = 'x:'\npassword_file = 'p'",
+                "f:3:17: password_file is no absolute",
+            ),
+        ] {
+            let why = parse(text).unwrap_err();
+            assert!(why.starts_with(expected), "{text}: {why}");
+            assert!(!why.contains("ary"), "{why}");
+        }
+    }
+
+    #[test]
+    fn two_switches_of_which_one_is_off_are_no_clash() {
+        assert!(parse("[defaults]\nquiet = true\nverbose = false").is_ok());
+    }
+
+    #[test]
+    fn a_password_may_stand_where_nobody_else_reads() {
+        let text = "store = 'redis://u:canary@h'";
+        let document = Document::parse(text, "f", true, &mut Keys::new()).unwrap();
+        assert!(!format!("{document:?}").contains("canary"));
+        assert_eq!(document.defaults[0].value.shown(), "redis://u@h");
+        let both = "[stores.a]\nurl = 'redis://u:canary@h'\npassword_file = '/p'";
+        let why = Document::parse(both, "f", true, &mut Keys::new()).unwrap_err();
+        assert!(
+            why.starts_with("f:1:9: the store has a password_file and"),
+            "{why}"
+        );
     }
 }

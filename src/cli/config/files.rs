@@ -7,12 +7,13 @@ use super::document::Document;
 use super::keys::Keys;
 use super::layers::Layers;
 use crate::cli::printable;
-use crate::cli::trusted::{Unusable, Wanted};
+use crate::cli::trusted::{HIDDEN, Unusable, Wanted};
 use crate::registry::OpenContext;
 
 const SYSTEM: &str = "/etc/leasectl/config.toml";
 const PERSONAL: &str = ".config/leasectl/config.toml";
 const VARIABLE: &str = "LEASECTL_CONFIG";
+const DEFAULT: &str = "default";
 const OPTION: &str = "--config";
 
 const CONFIGURATION: Wanted = Wanted {
@@ -41,11 +42,14 @@ pub(super) fn load(typed: Option<&Path>) -> Result<(Layers, Vec<Source>), String
         let refuse = |why: &str| format!("the configuration {file} is refused: {why}");
         let content = match CONFIGURATION.read(&path) {
             Ok(content) => content,
-            Err(Unusable::Missing) if origin == "default" => continue,
+            Err(Unusable::Missing) if origin == DEFAULT => continue,
             Err(Unusable::Missing) => {
                 let why = format!("there is none, and {origin} names it; write it");
                 return Err(refuse(&why));
             }
+            // `runuser` and its like leave HOME as it was, which is not this user's then.
+            Err(Unusable::Hidden) if origin == DEFAULT && path != Path::new(SYSTEM) => continue,
+            Err(Unusable::Hidden) => return Err(refuse(HIDDEN)),
             Err(Unusable::Because(why)) => return Err(refuse(&why)),
         };
         let keys = keys.get_or_insert_with(Keys::new);
@@ -78,8 +82,30 @@ fn chosen(
             let personal = home.or(around.passwd_home).map(|home| home.join(PERSONAL));
             Ok((
                 personal.into_iter().chain([SYSTEM.into()]).collect(),
-                "default",
+                DEFAULT,
             ))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_file_is_named_or_two_are_looked_for() {
+        let typed = Path::new("a.toml");
+        let (paths, origin) = chosen(Some(typed), Some("b.toml".into())).unwrap();
+        assert_eq!((paths, origin), (vec![PathBuf::from("a.toml")], OPTION));
+        let (paths, origin) = chosen(None, Some("b.toml".into())).unwrap();
+        assert_eq!((paths, origin), (vec![PathBuf::from("b.toml")], VARIABLE));
+        assert!(
+            chosen(None, Some("".into()))
+                .unwrap_err()
+                .contains("set and empty")
+        );
+        let (paths, origin) = chosen(None, None).unwrap();
+        assert_eq!(origin, DEFAULT);
+        assert_eq!(paths.last(), Some(&PathBuf::from(SYSTEM)));
     }
 }

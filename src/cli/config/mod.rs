@@ -9,6 +9,7 @@ mod keys;
 mod layers;
 mod pattern;
 mod place;
+mod reader;
 mod show;
 mod stores;
 mod value;

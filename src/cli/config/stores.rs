@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::place::Place;
 use crate::cli::printable;
-use crate::cli::trusted::{Unusable, Wanted};
+use crate::cli::trusted::{HIDDEN, Unusable, Wanted};
 use crate::secret::Secret;
 use crate::store::options::nearest;
 use crate::store::url::StoreUrl;
@@ -61,6 +61,7 @@ impl NamedStore {
 fn password(path: &Path) -> Result<Secret, String> {
     let content = PASSWORD.read(path).map_err(|unusable| match unusable {
         Unusable::Missing => "there is none; write the password into it, mode 0600".to_owned(),
+        Unusable::Hidden => HIDDEN.to_owned(),
         Unusable::Because(why) => why,
     })?;
     let text = content.text;
