@@ -215,100 +215,103 @@ mod tests {
         assert!(document.stores["prod"].password_file.is_some());
     }
 
+    /// Files, and how the error about them begins.
+    const WRONG: &[(&str, &str)] = &[
+        (
+            "ttl = '3s'",
+            "f:1:1: \"ttl\" has no place here; write it below",
+        ),
+        (
+            "defualts = 1",
+            "f:1:1: there is no \"defualts\" here; did you mean defaults?",
+        ),
+        ("x = ", "f:1:5: this is not TOML: "),
+        (
+            "[defaults]\n  tll = '3s'",
+            "f:2:3: there is no setting \"tll\"; did you mean ttl?",
+        ),
+        (
+            "[defaults]\nttl = 3",
+            "f:2:7: ttl has to be a duration in quotes",
+        ),
+        (
+            "[defaults]\nttl = '3'",
+            "f:2:7: ttl \"3\" cannot be used: it needs a unit",
+        ),
+        (
+            "[defaults]\nquiet = 'yes'",
+            "f:2:9: quiet has to be true or false",
+        ),
+        (
+            "[defaults]\nheld_exit_code = '0'",
+            "f:2:18: held_exit_code has to be a whole number",
+        ),
+        (
+            "[defaults]\nheld_exit_code = 256",
+            "f:2:18: held_exit_code \"256\" cannot be used",
+        ),
+        (
+            "[defaults]\nmeta = { a = 1 }",
+            "f:2:8: meta has to be a table of texts",
+        ),
+        (
+            "[defaults]\nnote = \"a\\u0000\"",
+            "f:2:8: note has a NUL character",
+        ),
+        ("[defaults]\nstore = 'a:'", "f:2:1: store has no place here"),
+        (
+            "[defaults]\nquiet = true\nverbose = true",
+            "f:3:1: quiet and verbose exclude",
+        ),
+        (
+            "[defaults]\nrestart = 'always'\nwait = '1s'",
+            "f:3:1: restart and wait exclude",
+        ),
+        (
+            "defaults = 1",
+            "f:1:12: this has to be a table; write [defaults]",
+        ),
+        (
+            "[lease]\nmatch = 'a'",
+            "f:1:1: this has to be a list of tables",
+        ),
+        (
+            "[[lease]]\nttl = '3s'",
+            "f:1:1: this [[lease]] says of no lease",
+        ),
+        ("[[lease]]\nmatch = ''", "f:2:9: match fits no lease"),
+        (
+            "[[lease]]\nmatch = 'a'\nlease = 'b'",
+            "f:3:1: \"lease\" cannot be configured",
+        ),
+        ("store = 1", "f:1:9: store has to be a text in quotes"),
+        ("store = ''", "f:1:9: store is empty"),
+        (
+            "store = 'redis://u:can/ary@h'",
+            "f:1:9: the store URL has a `/`",
+        ),
+        (
+            "store = 'redis://u:canary@h'",
+            "f:1:9: the URL has a password, and others may read",
+        ),
+        ("[stores.a]", "f:1:9: the store has no url"),
+        (
+            "[stores.'a:b']\nurl = 'memory:'",
+            "f:1:9: this cannot be the name of a store",
+        ),
+        (
+            "[stores.a]\nurll = 'x:'",
+            "f:2:1: a store has no \"urll\"; did you mean url?",
+        ),
+        (
+            "[stores.a]\nurl = 'x:'\npassword_file = 'p'",
+            "f:3:17: password_file is no absolute",
+        ),
+    ];
+
     #[test]
     fn what_is_wrong_is_said_with_line_and_column() {
-        for (text, expected) in [
-            (
-                "ttl = '3s'",
-                "f:1:1: \"ttl\" has no place here; write it below",
-            ),
-            (
-                "defualts = 1",
-                "f:1:1: there is no \"defualts\" here; did you mean defaults?",
-            ),
-            ("x = ", "f:1:5: this is not TOML: "),
-            (
-                "[defaults]\n  tll = '3s'",
-                "f:2:3: there is no setting \"tll\"; did you mean ttl?",
-            ),
-            (
-                "[defaults]\nttl = 3",
-                "f:2:7: ttl has to be a duration in quotes",
-            ),
-            (
-                "[defaults]\nttl = '3'",
-                "f:2:7: ttl \"3\" cannot be used: it needs a unit",
-            ),
-            (
-                "[defaults]\nquiet = 'yes'",
-                "f:2:9: quiet has to be true or false",
-            ),
-            (
-                "[defaults]\nheld_exit_code = '0'",
-                "f:2:18: held_exit_code has to be a whole number",
-            ),
-            (
-                "[defaults]\nheld_exit_code = 256",
-                "f:2:18: held_exit_code \"256\" cannot be used",
-            ),
-            (
-                "[defaults]\nmeta = { a = 1 }",
-                "f:2:8: meta has to be a table of texts",
-            ),
-            (
-                "[defaults]\nnote = \"a\\u0000\"",
-                "f:2:8: note has a NUL character",
-            ),
-            ("[defaults]\nstore = 'a:'", "f:2:1: store has no place here"),
-            (
-                "[defaults]\nquiet = true\nverbose = true",
-                "f:3:1: quiet and verbose exclude",
-            ),
-            (
-                "[defaults]\nrestart = 'always'\nwait = '1s'",
-                "f:3:1: restart and wait exclude",
-            ),
-            (
-                "defaults = 1",
-                "f:1:12: this has to be a table; write [defaults]",
-            ),
-            (
-                "[lease]\nmatch = 'a'",
-                "f:1:1: this has to be a list of tables",
-            ),
-            (
-                "[[lease]]\nttl = '3s'",
-                "f:1:1: this [[lease]] says of no lease",
-            ),
-            ("[[lease]]\nmatch = ''", "f:2:9: match fits no lease"),
-            (
-                "[[lease]]\nmatch = 'a'\nlease = 'b'",
-                "f:3:1: \"lease\" cannot be configured",
-            ),
-            ("store = 1", "f:1:9: store has to be a text in quotes"),
-            ("store = ''", "f:1:9: store is empty"),
-            (
-                "store = 'redis://u:can/ary@h'",
-                "f:1:9: the store URL has a `/`",
-            ),
-            (
-                "store = 'redis://u:canary@h'",
-                "f:1:9: the URL has a password, and others may read",
-            ),
-            ("[stores.a]", "f:1:9: the store has no url"),
-            (
-                "[stores.'a:b']\nurl = 'memory:'",
-                "f:1:9: this cannot be the name of a store",
-            ),
-            (
-                "[stores.a]\nurll = 'x:'",
-                "f:2:1: a store has no \"urll\"; did you mean url?",
-            ),
-            (
-                "[stores.a]\nurl = 'x:'\npassword_file = 'p'",
-                "f:3:17: password_file is no absolute",
-            ),
-        ] {
+        for (text, expected) in WRONG {
             let why = parse(text).unwrap_err();
             assert!(why.starts_with(expected), "{text}: {why}");
             assert!(!why.contains("ary"), "{why}");
