@@ -99,6 +99,18 @@ pub trait LeaseStore: fmt::Debug + Send + Sync + 'static {
         at_most: Duration,
     ) -> Result<(), StoreError>;
 
+    /// The same for many: returns when people would be shown something else of one of those that were
+    /// `seen`, or when a lease has come that was not, and whose name begins with `prefix`.
+    ///
+    /// - Whoever was seen as a lease that never existed ([`Observation::untouched`]) is looked at as well.
+    /// - Everything else is as with [`LeaseStore::wait_for_change`].
+    async fn wait_for_any_change(
+        &self,
+        seen: &[Observation],
+        prefix: Option<&str>,
+        at_most: Duration,
+    ) -> Result<(), StoreError>;
+
     /// Asks something of a lease on behalf of an operator.
     ///
     /// - *Stop* is for the hold of this moment and for none after it. The holder hears of it with its next
