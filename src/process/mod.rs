@@ -37,10 +37,10 @@ pub use alarm::Alarm;
 pub use event::FrontEvent;
 pub use front::Front;
 pub use guard::{Containment, Guard, Guarded, HookImage, has_terminal, somebody_can_continue_us};
-pub use outlet::{LONGEST_LINE, Outlet};
+pub use outlet::{LONGEST_LINE, Outlet, nobody_reads};
 pub use service_manager::{NotTold, NotifySocket, ServiceManager, Told};
 pub use signals::{
-    Heard, InheritedSignals, JobControl, SignalName, die_of, name_of, stop_ourselves,
+    Heard, InheritedSignals, JobControl, SignalName, SignalStream, die_of, name_of, stop_ourselves,
 };
 pub use sleeper::Sleeper;
 pub use survivor::Survivor;
