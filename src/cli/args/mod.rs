@@ -3,6 +3,7 @@
 mod asking;
 mod groups;
 mod run;
+mod status;
 mod telling;
 
 use clap::{Parser, Subcommand};
@@ -13,6 +14,7 @@ use super::man_page::ManArgs;
 pub(super) use asking::{PauseArgs, ReleaseArgs, ResumeArgs};
 pub(super) use groups::{RecordArg, RecordArgs, StoreArgs, TimeArgs};
 pub(super) use run::{LeftoversArg, RestartArg, RunArgs};
+pub(super) use status::{CompleteLeasesArgs, StatusArgs, UntilArg, WatchArgs};
 pub(super) use telling::{EventsArg, LogFormatArg, TellingArgs};
 
 /// Run a command only while this machine holds a named lease
@@ -50,6 +52,12 @@ pub enum Verb {
     /// Durations have a unit: 500ms, 30s, 5m, 1h30m.
     Run(Box<RunArgs>),
 
+    /// Show who holds which lease
+    ///
+    /// Who holds each lease of the store, since when and until when, or how its last run ended. It only
+    /// looks: it keeps nobody from a lease, and makes nothing.
+    Status(Box<StatusArgs>),
+
     /// Ask the holder of a lease to give it back
     ///
     /// Its leasectl stops the command, with the grace of its own --grace, renewing meanwhile, gives the
@@ -70,6 +78,10 @@ pub enum Verb {
     /// The script teaches a shell the verbs, options and values of leasectl, and after -- those of the
     /// command. It goes to standard output.
     Completions(CompletionsArgs),
+
+    /// What completion scripts call.
+    #[command(hide = true)]
+    CompleteLeases(CompleteLeasesArgs),
 
     /// Print a man page
     ///
