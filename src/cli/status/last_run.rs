@@ -61,12 +61,12 @@ fn how(run: &EndedRun) -> (String, bool) {
         OutcomeWord::Lost => format!("{} the lease", bad("lost")),
         OutcomeWord::TimedOut => format!("{} by --run-timeout", bad("stopped")),
         OutcomeWord::Operator => {
-            let by = by().map_or_else(|| "an operator".to_owned(), |by| by);
+            let by = by().unwrap_or_else(|| "an operator".to_owned());
             return (format!("handed over to {by}"), true);
         }
         OutcomeWord::ScheduledEvent => return ("handed over, a scheduled event".to_owned(), true),
         OutcomeWord::NotShownDead => format!("{} be shown dead", bad("could not")),
-        OutcomeWord::NotStarted => format!("{}", bad("not started")),
+        OutcomeWord::NotStarted => bad("not started"),
         OutcomeWord::Vanished => format!("{} without a word", bad("vanished")),
         OutcomeWord::Refused
         | OutcomeWord::Unreachable
