@@ -21,6 +21,7 @@ pub(super) fn last_word(ended: &Ended, typed: &RunArgs) -> Option<String> {
             .as_ref()
             .map_or_else(String::new, |error| format!(": {}", chain(error)))
     };
+    let stopped = fate(ended, "stopped");
     Some(match ended.outcome {
         Outcome::Completed(_) | Outcome::Interrupted(_) => return None,
         Outcome::Refused(why) => return refused(ended, why, &lease, typed),
@@ -30,7 +31,7 @@ pub(super) fn last_word(ended: &Ended, typed: &RunArgs) -> Option<String> {
             "{lease} ran out while leasectl was stopped (Ctrl-Z), for it could not be renewed meanwhile; \
              the command was killed"
         ),
-        Outcome::Lost { why } => lost(why, ended.started, &lease, &error()),
+        Outcome::Lost { why } => lost(why, ended, &lease, &error()),
         Outcome::TimedOut => format!(
             "the command ran longer than --run-timeout{}; it was stopped",
             typed
@@ -40,11 +41,11 @@ pub(super) fn last_word(ended: &Ended, typed: &RunArgs) -> Option<String> {
         ),
         Outcome::Asked(AskedBy::Operator) => {
             let asked = held::asked_for("it", ended.asked_by.as_ref());
-            format!("{lease} was handed over: {asked}; the command was stopped")
+            format!("{lease} was handed over: {asked}; {stopped}")
         }
-        Outcome::Asked(AskedBy::ScheduledEvent) => format!(
-            "{lease} was handed over: this machine is about to go away; the command was stopped"
-        ),
+        Outcome::Asked(AskedBy::ScheduledEvent) => {
+            format!("{lease} was handed over: this machine is about to go away; {stopped}")
+        }
         Outcome::NotShownDead => format!(
             "processes of the command could not be shown dead and may still be running; {lease} is \
              not given back but left to run out"
@@ -62,18 +63,18 @@ pub(super) fn last_word(ended: &Ended, typed: &RunArgs) -> Option<String> {
     })
 }
 
-fn lost(why: LossReason, started: bool, lease: &str, error: &str) -> String {
+/// What became of the command. The hook before it may have run without it.
+fn fate(ended: &Ended, how: &str) -> String {
+    let how = if ended.started { how } else { "not started" };
+    format!("the command was {how}")
+}
+
+fn lost(why: LossReason, ended: &Ended, lease: &str, error: &str) -> String {
+    let (stopped, killed) = (fate(ended, "stopped"), fate(ended, "killed"));
     match why {
-        LossReason::Store(why) => {
-            format!(
-                "{lease} was lost: it {}; the command was killed",
-                report::lost(why)
-            )
-        }
-        LossReason::NotRenewed => {
-            format!("{lease} could not be renewed in time{error}; the command was stopped")
-        }
-        LossReason::GuardianDied if started => {
+        LossReason::Store(why) => format!("{lease} was lost: it {}; {killed}", report::lost(why)),
+        LossReason::NotRenewed => format!("{lease} could not be renewed in time{error}; {stopped}"),
+        LossReason::GuardianDied if ended.started => {
             "the guardian was killed or did not answer; the command was killed".to_owned()
         }
         LossReason::GuardianDied => {

@@ -46,6 +46,12 @@ Environment:
                         refuse a lower one
   LEASECTL_HOLDER       who holds it, as label:pid
   LEASECTL_STORE_LABEL  the store, without credentials
+  Hooks get these as well, and where it applies:
+  LEASECTL_EVENT        acquired, doubt, lost or released
+  LEASECTL_REASON       why the lease was lost
+  LEASECTL_REMAINING_S  seconds until the command is stopped (doubt)
+  LEASECTL_OUTCOME      how it ended (lost, released)
+  LEASECTL_EXIT_CODE    the command's exit code
 
 Files:
   /var/lib/leasectl        the leases of root, when no store is chosen
@@ -102,10 +108,10 @@ Exit codes:
   125  usage, configuration or permission, or the store takes nothing away (--force)
 
 Examples:
-  Take a job over on this machine:
-    leasectl release nightly --reason 'moving to web4' && leasectl run --lease nightly -- ./job.sh
-  Keep everyone out, this one included, for as long as the disk is being moved:
-    leasectl pause nightly --reason 'disk' && leasectl release nightly
+  Take a job over:
+    leasectl release nightly --reason 'moving it to web4'
+  Stop it everywhere, until it is resumed:
+    leasectl pause nightly && leasectl release nightly
   A holder that is cut off for good, in a store that can take a lease away:
     leasectl release nightly --force --token 1795224758205";
 
@@ -119,7 +125,7 @@ Exit codes:
 
 Examples:
   For half an hour, and who is refused is told why:
-    leasectl pause nightly backup/db1 --for 30m --reason 'moving the disk, ask alice'
+    leasectl pause nightly backup --for 30m --reason 'disk, ask alice'
   Until somebody resumes it:
     leasectl pause nightly";
 

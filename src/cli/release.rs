@@ -55,35 +55,35 @@ fn ask(
     };
     let asked = operator.ask_to_stop(name, &asker, deadline, told)?;
     let took = span(BootClock.now().since(began));
+    let done = became(asked, &lease, &took, operator)?;
+    desk.say(LogLevel::Info, &done);
+    Ok(())
+}
+
+/// What became of the request, in words.
+fn became(asked: Asking, lease: &str, took: &str, operator: &Operator) -> Result<String, Failed> {
+    let still = |why| Failed {
+        exit: exit::REFUSED,
+        why,
+    };
     match asked {
-        Asking::NotHeld => {
-            let text = format!("{lease} is not held in {}", operator.label());
-            desk.say(LogLevel::Info, &format!("{text}; nothing to release"));
-            Ok(())
-        }
-        Asking::Over(seen) => {
-            let since = held::since_then(&seen);
-            desk.say(
-                LogLevel::Info,
-                &format!("{lease} was given back after {took}{since}"),
-            );
-            Ok(())
-        }
-        Asking::StillHeld(seen) => Err(Failed {
-            exit: exit::REFUSED,
-            why: format!(
-                "{lease} is still {}; it was asked {took} ago and the request stands; --wait waits longer",
-                held::of_state(&seen)
-            ),
-        }),
-        Asking::Unknown(seen) => Err(Failed {
-            exit: exit::REFUSED,
-            why: format!(
-                "{lease} is {}, so nobody could be asked; if it is a command whose leasectl was killed, it \
-                 is being stopped: try again",
-                held::of_state(&seen)
-            ),
-        }),
+        Asking::NotHeld => Ok(format!(
+            "{lease} is not held in {}; nothing to release",
+            operator.label()
+        )),
+        Asking::Over(seen) => Ok(format!(
+            "{lease} was given back after {took}{}",
+            held::since_then(&seen)
+        )),
+        Asking::StillHeld(seen) => Err(still(format!(
+            "{lease} is still {}; it was asked {took} ago and the request stands; --wait waits longer",
+            held::of_state(&seen)
+        ))),
+        Asking::Unknown(seen) => Err(still(format!(
+            "{lease} is {}, so nobody could be asked; if it is a command whose leasectl was killed, it \
+             is being stopped: try again",
+            held::of_state(&seen)
+        ))),
     }
 }
 

@@ -231,7 +231,10 @@ impl Printer {
                     "is no longer ours"
                 }
             ),
-            News::GuardianLost => "the guardian is gone; killing the command".to_owned(),
+            News::GuardianLost { running: true } => {
+                "the guardian is gone; killing the command".to_owned()
+            }
+            News::GuardianLost { running: false } => "the guardian is gone".to_owned(),
             News::Hook { hook, fate, .. } => return of_hook(*hook, fate),
             News::Restarting { delay } => {
                 let text = format!("queueing for {} again in {}", self.lease, span(*delay));

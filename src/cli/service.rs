@@ -237,7 +237,7 @@ fn stopping(news: &News<'_>, lease: &str) -> Option<String> {
         News::Stopping { why, asked, .. } => stop_reason(*why, lease, *asked)
             .unwrap_or_else(|| "what the command left behind".to_owned()),
         News::Lost { why, .. } => format!("{lease} was lost: it {}", report::lost(*why)),
-        News::GuardianLost => "the guardian is gone".to_owned(),
+        News::GuardianLost { .. } => "the guardian is gone".to_owned(),
         News::Survivors { left, .. } if !left.is_empty() => {
             format!("{} processes were killed and are still there", left.len())
         }
@@ -255,7 +255,7 @@ impl Listener for Service {
             // A service manager that is told STOPPING stops everything for good.
             _ if self.runs_again => {}
             News::Stopping { kill_in, .. } => self.stop(Some(*kill_in + AFTERWARDS)),
-            News::Lost { .. } | News::GuardianLost => self.stop(None),
+            News::Lost { .. } | News::GuardianLost { .. } => self.stop(None),
             _ => {}
         }
         if let Some(text) = self.words(news) {

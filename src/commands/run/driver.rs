@@ -280,7 +280,8 @@ impl<'a> Driver<'a> {
             }
             FrontEvent::GuardianLost => {
                 self.guardian_until = Instant::NEVER;
-                self.audience.hear(&News::GuardianLost);
+                let running = self.start_ordered || self.preparing.is_some();
+                self.audience.hear(&News::GuardianLost { running });
                 Event::GuardianLost
             }
             FrontEvent::Signal(heard) => match self.hear_signal(heard) {

@@ -119,7 +119,10 @@ pub enum News<'a> {
     /// Killed, and still there; whether the lease is still ours.
     Survivors { left: &'a [Survivor], held: bool },
     /// The guardian is dead.
-    GuardianLost,
+    GuardianLost {
+        /// The command, or the hook before it, was to be started.
+        running: bool,
+    },
     /// A second signal now ends the wait for what cannot be killed.
     SecondSignalGivesUp,
     /// The tree could not be shown dead.

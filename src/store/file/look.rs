@@ -36,35 +36,23 @@ pub(super) fn at(
     };
     let unsure = locked.is_none() && !record.as_ref().is_some_and(tells_enough);
     let cooldown_until = (!rest.is_zero()).then(|| now.wall.plus(rest));
-    let seen = if taken {
-        held(name, record)
-    } else {
-        let state = match (&pause, cooldown_until) {
-            (Some(_), _) => LeaseState::Paused,
-            (None, Some(_)) => LeaseState::Cooldown,
-            (None, None) => LeaseState::Free,
-        };
-        Observation {
-            state,
-            record,
-            ..Observation::untouched(name.clone())
-        }
+    let state = match (taken, &pause, cooldown_until) {
+        (true, ..) => LeaseState::Held,
+        (false, Some(_), _) => LeaseState::Paused,
+        (false, None, Some(_)) => LeaseState::Cooldown,
+        (false, None, None) => LeaseState::Free,
     };
-    let token = seen
-        .record
-        .as_ref()
-        .filter(|_| taken)
-        .map(|record| record.token);
-    let stop = asks
-        .as_ref()
-        .zip(token)
-        .and_then(|(asks, token)| asks.stop_of(token));
+    let record = record.filter(|record| !taken || names_the_living(record));
+    let held = record.as_ref().filter(|_| taken);
+    let stop = held.and_then(|record| asks.as_ref()?.stop_of(record.token));
     Ok(Observation {
+        state,
         cooldown_until,
         stop_request: stop.cloned(),
         paused: pause.map(|(pause, _)| pause.clone()),
+        record,
         unsure,
-        ..seen
+        ..Observation::untouched(name.clone())
     })
 }
 

@@ -1,5 +1,5 @@
 //! The exit codes of DESIGN section 7, each produced by what it stands for. 122 needs a process that
-//! leasectl may not kill and is tested with the others of its kind; 118 and 119 cannot happen yet.
+//! leasectl may not kill and is tested with the others of its kind; 118 cannot happen yet.
 
 use std::collections::BTreeSet;
 use std::os::unix::process::ExitStatusExt;
@@ -16,6 +16,7 @@ use crate::support::trial::trial;
 
 /// A code, what it stands for, and its test.
 const CODES: &[(u8, &str, fn())] = &[
+    (119, "handed over", handed_over),
     (120, "held", held),
     (120, "in its minimum hold", cooldown),
     (121, "lost", lost),
@@ -92,6 +93,15 @@ fn holder(lab: &Lab) -> Running {
 /// Becomes a program with the signals as after a login: whoever runs the tests in the background has
 /// INT and QUIT ignored, and so would have leasectl and its command.
 const BY_DEFAULT: &str = "exec env --default-signal=HUP,INT,QUIT,PIPE,ALRM,TERM";
+
+fn handed_over() {
+    let lab = Lab::new();
+    let holder = holder(&lab);
+    lab.run(&mut lab.leasectl(["release", "x"])).expect_code(0);
+    let ended = holder.wait(PATIENCE).expect_code(119);
+    let last = ended.stderr.lines().last().unwrap();
+    assert!(last.contains("x was handed over: operator "), "{ended}");
+}
 
 fn the_commands_own_code_is_passed_through() {
     let lab = Lab::new();

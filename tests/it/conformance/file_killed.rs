@@ -1,4 +1,5 @@
-//! The file store's holder killed by SIGKILL at every system call of acquire and release.
+//! The file store's holder killed by SIGKILL at every system call of acquire and release, and an operator
+//! at every one of a pause.
 //!
 //! strace stops the process at the n-th call of a kind and kills it there.
 
@@ -10,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use leasectl::clock::BootClock;
-use leasectl::lease::{Attempt, Claim, LeaseStore, Release};
+use leasectl::lease::{Ask, Asked, Asker, Attempt, Claim, LeaseStore, Release};
 use leasectl::store::file::{Config, FileStore, Origin};
 use libtest_mimic::Trial;
 
@@ -24,11 +25,16 @@ pub(crate) fn trials() -> Vec<Trial> {
         a_kill_at_any_call_of_making_the_counter_does_not_either,
         a_kill_at_any_call_of_a_reservation_does_not_either,
         a_kill_at_any_call_with_a_minimum_hold_does_not_either,
+        a_kill_at_any_call_of_a_pause_leaves_the_pause_before_it_or_the_new_one,
     ]
 }
 
 const DIRECTORY: &str = "LEASECTL_TEST_KILLED";
-const MIN_HOLD: &str = "LEASECTL_TEST_KILLED_MIN_HOLD";
+/// What it does: one of the tasks below.
+const TASK: &str = "LEASECTL_TEST_KILLED_TASK";
+const ACQUIRE: &str = "acquire";
+const MIN_HOLD: &str = "acquire with a minimum hold";
+const PAUSE: &str = "pause";
 const HOLD: Duration = Duration::from_millis(50);
 /// A look at a file with this name marks the begin and the end of what is to be interrupted.
 const MARK: &str = "/leasectl-test-mark";
@@ -56,34 +62,55 @@ fn one_run(store: &FileStore, claim: &Claim, granted: impl FnOnce(u64)) {
     });
 }
 
+/// One request of an operator.
+fn ask(store: &FileStore, what: Ask, by: &str) -> Asked {
+    let asker = Asker {
+        by: by.to_owned(),
+        reason: None,
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().build();
+    let name = claim("a").name;
+    let asked = store.ask(&name, what, &asker);
+    runtime.unwrap().block_on(asked).unwrap()
+}
+
+fn pause(store: &FileStore, by: &str) {
+    assert_eq!(ask(store, Ask::Pause { lasts: None }, by), Asked::Done);
+}
+
+fn paused_by(store: &FileStore) -> Option<String> {
+    let runtime = tokio::runtime::Builder::new_current_thread().build();
+    let name = claim("a").name;
+    let seen = runtime.unwrap().block_on(store.observe(&name));
+    seen.unwrap().paused.map(|pause| pause.asker.by)
+}
+
 /// What is traced and killed: this test binary, run again with a directory in its environment.
 pub(crate) fn when_asked() -> Option<ExitCode> {
     let directory = std::env::var_os(DIRECTORY).map(PathBuf::from)?;
     let store = open(&directory.join("leases"));
-    let asked = match std::env::var_os(MIN_HOLD) {
-        Some(_) => Claim {
-            min_hold: Some(HOLD),
-            ..claim("a")
-        },
-        None => claim("a"),
+    let task = std::env::var(TASK).unwrap();
+    let asked = Claim {
+        min_hold: (task == MIN_HOLD).then_some(HOLD),
+        ..claim("a")
     };
     let granted = directory.join("granted");
     let mark = || assert!(!Path::new(MARK).exists());
     mark();
-    one_run(&store, &asked, |token| {
-        fs::write(granted, token.to_string()).unwrap()
-    });
+    if task == PAUSE {
+        pause(&store, "new");
+    } else {
+        one_run(&store, &asked, |token| {
+            fs::write(granted, token.to_string()).unwrap()
+        });
+    }
     mark();
     Some(ExitCode::SUCCESS)
 }
 
 /// Runs the process under strace, killed at `kill` = the n-th call of a kind; its system calls
 /// between the marks, in order, with their numbers of that kind from its start.
-fn traced(
-    directory: &Path,
-    kill: Option<&(String, usize)>,
-    min_hold: bool,
-) -> Vec<(String, usize)> {
+fn traced(directory: &Path, kill: Option<&(String, usize)>, task: &str) -> Vec<(String, usize)> {
     let log = directory.join("trace");
     let mut strace = Command::new("strace");
     strace.args(["-f", "-qq", "-o"]).arg(&log);
@@ -92,10 +119,8 @@ fn traced(
     }
     strace
         .arg(std::env::current_exe().unwrap())
-        .env(DIRECTORY, directory);
-    if min_hold {
-        strace.env(MIN_HOLD, "1");
-    }
+        .env(DIRECTORY, directory)
+        .env(TASK, task);
     let output = strace.output().unwrap();
     assert_eq!(output.status.success(), kill.is_none(), "{output:?}");
     calls_between_marks(&fs::read_to_string(log).unwrap())
@@ -130,7 +155,7 @@ fn calls_between_marks(log: &str) -> Vec<(String, usize)> {
 }
 
 /// Kills the process at every call of a run that starts from what `prepare` leaves.
-fn killed_everywhere(prepare: impl Fn(&Path), min_hold: bool, expected: &[&str]) {
+fn killed_everywhere(prepare: impl Fn(&Path), task: &str, expected: &[&str]) {
     needs("strace");
     let around = tempfile::tempdir().unwrap();
     let fresh = |name: &str| {
@@ -142,20 +167,15 @@ fn killed_everywhere(prepare: impl Fn(&Path), min_hold: bool, expected: &[&str])
         prepare(&leases);
         (directory, leases, last)
     };
-    let calls = traced(&fresh("whole").0, None, min_hold);
-    for call in expected {
-        assert!(
-            calls.iter().any(|(name, _)| name == call),
-            "no {call} in {calls:?}"
-        );
-    }
+    let calls = traced(&fresh("whole").0, None, task);
+    has(&calls, expected);
     for (at, kill) in calls.iter().enumerate() {
         let (directory, leases, mut last) = fresh(&format!("killed-{at}"));
-        traced(&directory, Some(kill), min_hold);
+        traced(&directory, Some(kill), task);
         // A kill before the token was told leaves no file, one in the middle an empty one.
         let told = fs::read_to_string(directory.join("granted")).unwrap_or_default();
         let told: u64 = told.parse().unwrap_or(last);
-        if min_hold {
+        if task == MIN_HOLD {
             std::thread::sleep(HOLD);
         }
         for _ in 0..2 {
@@ -167,6 +187,16 @@ fn killed_everywhere(prepare: impl Fn(&Path), min_hold: bool, expected: &[&str])
                 last = token;
             });
         }
+    }
+}
+
+#[track_caller]
+fn has(calls: &[(String, usize)], expected: &[&str]) {
+    for call in expected {
+        assert!(
+            calls.iter().any(|(name, _)| name == call),
+            "no {call} in {calls:?}"
+        );
     }
 }
 
@@ -199,21 +229,49 @@ fn block_used_up(leases: &Path) {
 }
 
 fn a_kill_at_any_call_repeats_no_token_and_leaves_no_lock() {
-    killed_everywhere(nothing, false, &["fcntl", "pwrite64"]);
+    killed_everywhere(nothing, ACQUIRE, &["fcntl", "pwrite64"]);
 }
 
 fn a_kill_at_any_call_of_the_first_acquisition_does_not_either() {
-    killed_everywhere(no_files, false, &["fcntl", "fdatasync", "fsync"]);
+    killed_everywhere(no_files, ACQUIRE, &["fcntl", "fdatasync", "fsync"]);
 }
 
 fn a_kill_at_any_call_of_making_the_counter_does_not_either() {
-    killed_everywhere(no_counter, false, &["fdatasync", "fsync", "unlinkat"]);
+    killed_everywhere(no_counter, ACQUIRE, &["fdatasync", "fsync", "unlinkat"]);
 }
 
 fn a_kill_at_any_call_of_a_reservation_does_not_either() {
-    killed_everywhere(block_used_up, false, &["fdatasync", "pwrite64"]);
+    killed_everywhere(block_used_up, ACQUIRE, &["fdatasync", "pwrite64"]);
 }
 
 fn a_kill_at_any_call_with_a_minimum_hold_does_not_either() {
-    killed_everywhere(nothing, true, &["fdatasync", "pwrite64"]);
+    killed_everywhere(nothing, MIN_HOLD, &["fdatasync", "pwrite64"]);
+}
+
+fn a_kill_at_any_call_of_a_pause_leaves_the_pause_before_it_or_the_new_one() {
+    needs("strace");
+    let around = tempfile::tempdir().unwrap();
+    let fresh = |name: &str| {
+        let directory = around.path().join(name);
+        fs::create_dir(&directory).unwrap();
+        let store = open(&directory.join("leases"));
+        pause(&store, "old");
+        (directory, store)
+    };
+    let (whole, store) = fresh("whole");
+    let calls = traced(&whole, None, PAUSE);
+    assert_eq!(paused_by(&store).as_deref(), Some("new"));
+    has(&calls, &["pwrite64", "fdatasync", "renameat", "fsync"]);
+    let mut seen = BTreeMap::new();
+    for (at, kill) in calls.iter().enumerate() {
+        let (directory, store) = fresh(&format!("killed-{at}"));
+        traced(&directory, Some(kill), PAUSE);
+        *seen.entry(paused_by(&store)).or_insert(0) += 1;
+        pause(&store, "next");
+        assert_eq!(paused_by(&store).as_deref(), Some("next"));
+        assert_eq!(ask(&store, Ask::Resume, "next"), Asked::Done);
+        one_run(&store, &claim("a"), |_| ());
+    }
+    let seen: Vec<_> = seen.into_keys().flatten().collect();
+    assert_eq!(seen, ["new", "old"], "both, and nothing else");
 }

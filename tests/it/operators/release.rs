@@ -71,12 +71,17 @@ fn a_holder_that_is_asked_stops_its_command_and_says_who_asked() {
     ] {
         assert!(last.contains(&word), "{ended}");
     }
-    let end = &record(&lab)["ended"];
+    the_record_and_the_events_say_so(&lab, &by, reason);
+    lab.run(&mut run(&lab, &[], "true")).expect_code(0);
+}
+
+fn the_record_and_the_events_say_so(lab: &Lab, by: &str, reason: &str) {
+    let end = &record(lab)["ended"];
     assert_eq!(end["outcome"], "operator");
     assert_eq!(end["exit_code"], 3);
     assert_eq!((&end["by"], &end["reason"]), (&json!(by), &json!(reason)));
     let events = Events::read(&lab.path("events"));
-    events.check(&lab);
+    events.check(lab);
     let stopping = events.only("stopping");
     assert_eq!(
         (&stopping["why"], &stopping["signal"]),
@@ -92,7 +97,6 @@ fn a_holder_that_is_asked_stops_its_command_and_says_who_asked() {
         (&json!("operator"), &json!(119))
     );
     assert_eq!(told["command_exit_code"], 3);
-    lab.run(&mut run(&lab, &[], "true")).expect_code(0);
 }
 
 fn a_command_that_does_not_obey_is_killed_after_the_grace() {
