@@ -20,7 +20,7 @@ pub struct StatusArgs {
     #[arg(value_name = "NAME")]
     pub leases: Vec<OsString>,
 
-    /// And those that begin with this
+    /// Those that begin with this
     ///
     /// With names, beside them: the leases that are named and those that begin so.
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]

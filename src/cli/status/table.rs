@@ -80,31 +80,26 @@ fn in_full(
     let head = lines.next().filter(|_| form.is_some());
     let mut full: Vec<String> = head.into_iter().collect();
     for ((line, row), seen) in lines.zip(rows).zip(seen) {
-        let [_, _, holder, since, ends, token, doing] = row;
-        let said = |word: &str, text: &String| match text.as_str() {
-            "" => None,
-            text => Some(format!("{word}{text}")),
+        let left_out = match form {
+            Some(0) => String::new(),
+            Some(_) => said(row, 5),
+            None => said(row, 2),
         };
-        let left_out = [
-            said("", holder),
-            said("since ", since),
-            said("ends ", ends),
-            said("token ", token),
-            said("", doing),
-        ];
-        let skipped = match form {
-            Some(0) => left_out.len(),
-            Some(_) => 3,
-            None => 0,
-        };
-        let left_out: Vec<String> = left_out.into_iter().skip(skipped).flatten().collect();
-        let left_out = left_out.join(", ");
         full.push(line);
         let below = std::iter::once(left_out).chain(details::of(seen, now));
         let below = below.filter(|text| !text.is_empty());
         full.extend(below.flat_map(|text| wrapped(&text, width)));
     }
     full
+}
+
+/// The cells of a row from this column on, in words.
+fn said(row: &[String; 7], from: usize) -> String {
+    let words = ["", "", "", "since ", "ends ", "token ", ""];
+    let cells = words.iter().zip(row).skip(from);
+    let cells = cells.filter(|(_, cell)| !cell.is_empty());
+    let cells: Vec<String> = cells.map(|(word, cell)| format!("{word}{cell}")).collect();
+    cells.join(", ")
 }
 
 fn row(seen: &Observation, now: WallTime) -> [String; 7] {
