@@ -559,7 +559,7 @@ _leasectl_leases() {
     COMPREPLY=()
     while IFS= read -r name; do
         COMPREPLY+=("$(printf %q "${name#"$rest"}")")
-    done < <(leasectl complete-leases --prefix="$cur" -- "${words[@]}" 2>/dev/null)
+    done < <(leasectl __names --prefix="$cur" -- "${words[@]}" 2>/dev/null)
 }
 
 _leasectl_or_command() {

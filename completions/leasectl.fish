@@ -115,7 +115,7 @@ complete -c leasectl -n "__fish_leasectl_using_subcommand completions" -a "bash 
 complete -c leasectl -n "__fish_leasectl_using_subcommand man" -a "run status release pause resume completions man"
 
 function __fish_leasectl_leases
-    leasectl complete-leases --prefix= -- (commandline -opc) 2>/dev/null
+    leasectl __names --prefix= -- (commandline -opc) 2>/dev/null
 end
 complete -c leasectl -n "__fish_leasectl_using_subcommand status" -a '(__fish_leasectl_leases)'
 complete -c leasectl -n "__fish_leasectl_using_subcommand release" -a '(__fish_leasectl_leases)'

@@ -79,8 +79,9 @@ pub enum Verb {
     /// command. It goes to standard output.
     Completions(CompletionsArgs),
 
-    /// What completion scripts call.
-    #[command(hide = true)]
+    /// What completion scripts call. No word that anybody could mean by mistake: those are answered with the
+    /// verbs that are like them.
+    #[command(name = "__names", hide = true)]
     CompleteLeases(CompleteLeasesArgs),
 
     /// Print a man page

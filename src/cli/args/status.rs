@@ -174,7 +174,7 @@ pub enum UntilArg {
     Free,
 }
 
-/// `leasectl complete-leases`: what completion scripts call.
+/// `leasectl __names`: what completion scripts call.
 #[derive(Args, Debug)]
 pub struct CompleteLeasesArgs {
     /// What is typed of the name

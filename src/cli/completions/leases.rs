@@ -1,5 +1,5 @@
 //! Names of leases, which come from the store when they are asked for. Each shell asks
-//! `leasectl complete-leases`, which answers at once or not at all, and passes it the words on the line:
+//! `leasectl __names`, which answers at once or not at all, and passes it the words on the line:
 //! the store may be named there.
 //!
 //! clap_complete knows of no such thing. It is told that a lease is the name of a host, of which there is none
@@ -47,7 +47,7 @@ _leasectl_leases() {
     for option in --store --store-file; do
         (( ${+opt_args[$option]} )) && store+=($option "${(Q)opt_args[$option]}")
     done
-    leases=(${(f)"$(leasectl complete-leases --prefix="${(Q)PREFIX}" -- "${store[@]}" 2>/dev/null)"})
+    leases=(${(f)"$(leasectl __names --prefix="${(Q)PREFIX}" -- "${store[@]}" 2>/dev/null)"})
     compadd -a leases
 }
 "#;
@@ -67,7 +67,7 @@ pub(super) fn fish(script: &str, offered: &Command) -> String {
 
 const LEASES_FISH: &str = "
 function __fish_leasectl_leases
-    leasectl complete-leases --prefix= -- (commandline -opc) 2>/dev/null
+    leasectl __names --prefix= -- (commandline -opc) 2>/dev/null
 end
 ";
 
@@ -125,6 +125,6 @@ _leasectl_leases() {
     COMPREPLY=()
     while IFS= read -r name; do
         COMPREPLY+=("$(printf %q "${name#"$rest"}")")
-    done < <(leasectl complete-leases --prefix="$cur" -- "${words[@]}" 2>/dev/null)
+    done < <(leasectl __names --prefix="$cur" -- "${words[@]}" 2>/dev/null)
 }
 "#;

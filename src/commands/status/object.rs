@@ -56,21 +56,23 @@ pub(super) const fn word(state: LeaseState) -> &'static str {
     }
 }
 
+/// What a terminal would obey, or show as if it were not there.
+pub(super) fn acts_on_a_terminal(letter: char) -> bool {
+    letter.is_control()
+        || matches!(letter, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{feff}')
+}
+
 /// JSON that is safe on a terminal as well: what JSON lets stand and a terminal would obey is escaped.
 pub(super) fn line(value: &impl Serialize) -> String {
     // Serialising plain data cannot fail.
     let text = serde_json::to_string(value).unwrap_or_default();
-    let acts = |letter: char| {
-        letter.is_control()
-            || matches!(letter, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-                | '\u{2060}'..='\u{206f}' | '\u{feff}')
-    };
-    if !text.contains(acts) {
+    if !text.contains(acts_on_a_terminal) {
         return text;
     }
     let mut safe = String::with_capacity(text.len());
     for letter in text.chars() {
-        if acts(letter) {
+        if acts_on_a_terminal(letter) {
             safe.push_str(&format!("\\u{:04x}", u32::from(letter)));
         } else {
             safe.push(letter);

@@ -3,6 +3,7 @@
 
 use std::fmt::Write;
 
+use super::object::acts_on_a_terminal;
 use crate::clock::WallTime;
 use crate::lease::{EndedRun, LeaseState, Observation, OutcomeWord, StoreLabel};
 
@@ -180,23 +181,38 @@ fn infos(store: &str, seen: &[Observation]) -> String {
         let Some(record) = &seen.record else { continue };
         let holder = &record.holder;
         let labels = [
-            ("lease", seen.name.as_str()),
-            ("holder", &holder.label),
+            ("holder", holder.label.as_str()),
             ("host", &holder.host),
             ("user", &holder.user),
             ("program", record.program.as_deref().unwrap_or_default()),
         ];
-        write!(samples, "leasectl_lease_holder_info{{store=\"{store}\"").ok();
+        let lease = escaped(seen.name.as_str());
+        write!(
+            samples,
+            "leasectl_lease_holder_info{{store=\"{store}\",lease=\"{lease}\""
+        )
+        .ok();
         for (key, value) in labels {
-            write!(samples, ",{key}=\"{}\"", escaped(value)).ok();
+            write!(samples, ",{key}=\"{}\"", tamed(value)).ok();
         }
         samples.push_str("} 1\n");
     }
     samples
 }
 
-/// A label's value: backslash, quote and newline as the format demands; other control characters, which it
-/// would take and a terminal would obey, as U+FFFD.
+/// A foreign text as a label's value: what the format would take and a terminal would obey is U+FFFD.
+fn tamed(value: &str) -> String {
+    let safe = |letter| {
+        if acts_on_a_terminal(letter) {
+            '\u{fffd}'
+        } else {
+            letter
+        }
+    };
+    escaped(&value.chars().map(safe).collect::<String>())
+}
+
+/// A label's value: backslash, quote and newline as the format demands.
 fn escaped(value: &str) -> String {
     let mut safe = String::with_capacity(value.len());
     for letter in value.chars() {
@@ -204,7 +220,6 @@ fn escaped(value: &str) -> String {
             '\\' => safe.push_str("\\\\"),
             '"' => safe.push_str("\\\""),
             '\n' => safe.push_str("\\n"),
-            letter if letter.is_control() => safe.push('\u{fffd}'),
             letter => safe.push(letter),
         }
     }
@@ -228,6 +243,10 @@ mod tests {
 
     #[test]
     fn labels_are_escaped() {
-        assert_eq!(escaped("a\\b\"c\nd\u{1b}[2J"), "a\\\\b\\\"c\\nd\u{fffd}[2J");
+        assert_eq!(escaped("a\\b\"c\nd"), "a\\\\b\\\"c\\nd");
+        assert_eq!(
+            tamed("a\\\n\u{1b}[2J\u{202e}"),
+            "a\\\\\u{fffd}\u{fffd}[2J\u{fffd}"
+        );
     }
 }

@@ -146,7 +146,7 @@ fn typed_into(lab: &Lab, shell: &[&str]) -> Vec<String> {
 fn in_lab(lab: &Lab, line: &str) -> String {
     line.replace(
         "/LAB",
-        &lab.path("").display().to_string().trim_end_matches('/'),
+        lab.path("").display().to_string().trim_end_matches('/'),
     )
 }
 
