@@ -138,6 +138,19 @@ fn every_lease_has_its_metrics() {
     assert_eq!(at("last_run_exit_code"), [Some(0.0), Some(3.0), None]);
     assert_eq!(at("last_run_vanished"), [Some(0.0), Some(0.0), None]);
     assert_eq!(at("expires_timestamp_seconds"), [None; 3]);
+    instants_are_recent(&metrics);
+    let token = lease(&lab, "held")["holders"][0]["token"].as_f64();
+    assert_eq!(metrics.of("token", "held"), token);
+    let info = &metrics.0["leasectl_lease_holder_info"];
+    assert_eq!(info.len(), 1);
+    assert_eq!(info[0].0["program"], "sh");
+    // One that was named and that nobody ever had: an alarm that waits for its first run finds it.
+    assert_eq!(read(&lab, &["never"]).of("held", "never"), Some(0.0));
+    drop(held);
+}
+
+#[track_caller]
+fn instants_are_recent(metrics: &Metrics) {
     let now = std::time::SystemTime::now()
         .duration_since(std::time::UNIX_EPOCH)
         .unwrap();
@@ -162,17 +175,9 @@ fn every_lease_has_its_metrics() {
     );
     let left = |name| metrics.of(name, "held").unwrap_or_default() - now.as_secs_f64();
     assert!((3_000.0..=3_600.0).contains(&left("paused_until_timestamp_seconds")));
-    let token = lease(&lab, "held")["holders"][0]["token"].as_f64();
-    assert_eq!(metrics.of("token", "held"), token);
     assert!(is_recent(Some(
         metrics.0["leasectl_status_timestamp_seconds"][0].1
     )));
-    let info = &metrics.0["leasectl_lease_holder_info"];
-    assert_eq!(info.len(), 1);
-    assert_eq!(info[0].0["program"], "sh");
-    // One that was named and that nobody ever had: an alarm that waits for its first run finds it.
-    assert_eq!(read(&lab, &["never"]).of("held", "never"), Some(0.0));
-    drop(held);
 }
 
 fn labels_are_what_they_were() {
