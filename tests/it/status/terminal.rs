@@ -49,57 +49,39 @@ fn on_terminal_with(
     (shown.to_owned(), code.to_owned())
 }
 
+/// The lines that a window of this size shows below the label of the store, which is as long as it is.
+#[track_caller]
+fn plain(lab: &Lab, size: &str) -> Vec<String> {
+    let (command, plain) = ([LEASECTL, "status"], [("NO_COLOR", "1")]);
+    let (shown, _) = on_terminal_with(lab, size, &[], &command, &plain);
+    let lines = shown.trim_matches('\'').split("\\r\\n").skip(1);
+    lines.map(str::to_owned).collect()
+}
+
 fn it_fits_the_window() {
     needs("python3");
     let lab = Lab::new();
-    let _held = holder(
-        &lab,
-        "nightly",
-        &[
-            "--note",
-            "a word to whoever is refused, and another one to all others",
-        ],
-    );
+    let note = "a word to whoever is refused, and another one to all others";
+    let _held = holder(&lab, "nightly", &["--note", note]);
     ran(&lab, "backup/db1", &[], "exit 3").expect_code(3);
-    // The label of the store stands above all, and is as long as it is.
     for (columns, head) in [
-        (160, " ENDS              TOKEN "),
-        (80, " ENDS\\r\\n"),
-        (40, "\\r\\nbackup/db1  free\\r\\n"),
+        (240, " ENDS              TOKEN             COMMAND"),
+        (100, " ENDS"),
+        (40, "backup/db1  free"),
     ] {
-        let size = format!("{columns}x24");
-        let (shown, _) = on_terminal_with(
-            &lab,
-            &size,
-            &[],
-            &[LEASECTL, "status"],
-            &[("NO_COLOR", "1")],
-        );
-        assert!(shown.contains(head), "{columns}: {shown}");
-        let lines: Vec<&str> = shown.trim_matches('\'').split("\\r\\n").skip(1).collect();
-        let widest = lines.iter().map(|line| line.chars().count()).max().unwrap();
-        assert!(widest <= columns, "{columns}: {shown}");
-        let whole = lines
-            .iter()
-            .map(|line| line.trim_start())
-            .collect::<Vec<_>>()
-            .join(" ");
-        for part in [
-            "with its process",
-            "failed with exit code 3",
-            "and another one to all others",
-        ] {
-            assert!(whole.contains(part), "{columns}: {part}: {shown}");
+        let lines = plain(&lab, &format!("{columns}x24"));
+        assert!(lines[0].contains(head), "{columns}: {lines:#?}");
+        assert_eq!(lines[0].ends_with(head), columns < 200, "{lines:#?}");
+        let widest = lines.iter().map(|line| line.chars().count()).max();
+        assert!(widest <= Some(columns), "{columns}: {lines:#?}");
+        let whole: Vec<&str> = lines.iter().map(|line| line.trim_start()).collect();
+        let whole = whole.join(" ");
+        for part in ["with its process", "failed with exit code 3", note] {
+            assert!(whole.contains(part), "{columns}: {part}: {lines:#?}");
         }
     }
-    let (shown, _) = on_terminal_with(
-        &lab,
-        "0x0",
-        &[],
-        &[LEASECTL, "status"],
-        &[("NO_COLOR", "1")],
-    );
-    assert!(shown.contains(" ENDS\\r\\n"), "{shown}");
+    // A terminal that does not know its size has the usual one.
+    assert_eq!(plain(&lab, "0x0").len(), plain(&lab, "80x24").len());
 }
 
 fn colours_are_for_terminals_that_want_them() {
