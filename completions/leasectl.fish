@@ -82,13 +82,13 @@ resumed\t'And does no longer'"
 complete -c leasectl -n "__fish_leasectl_using_subcommand status" -l count -d 'End after so many lines' -r -f
 complete -c leasectl -n "__fish_leasectl_using_subcommand status" -l until -d 'End when NAME is so: held, free' -r -f -a "held\t'Somebody has it'
 free\t'It can be had'"
-complete -c leasectl -n "__fish_leasectl_using_subcommand status" -l token -d 'Held under this very token?' -r -f
+complete -c leasectl -n "__fish_leasectl_using_subcommand status" -l token -d 'Only if it is held under this token' -r -f
 complete -c leasectl -n "__fish_leasectl_using_subcommand status" -l json -d 'One JSON object; lines with --watch'
 complete -c leasectl -n "__fish_leasectl_using_subcommand status" -l prometheus -d 'Metrics for node_exporter'
 complete -c leasectl -n "__fish_leasectl_using_subcommand status" -l by-holder -d 'Who has how many'
 complete -c leasectl -n "__fish_leasectl_using_subcommand status" -l watch -d 'Go on showing what changes'
 complete -c leasectl -n "__fish_leasectl_using_subcommand status" -l check -d 'Print nothing; exit 0: held, 1: not'
-complete -c leasectl -n "__fish_leasectl_using_subcommand status" -l here -d 'Held by this machine?'
+complete -c leasectl -n "__fish_leasectl_using_subcommand status" -l here -d 'Only if this machine holds it'
 complete -c leasectl -n "__fish_leasectl_using_subcommand status" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c leasectl -n "__fish_leasectl_using_subcommand release" -s w -l wait -d 'Wait so long for its end [default: 1m]' -r -f
 complete -c leasectl -n "__fish_leasectl_using_subcommand release" -l reason -d 'Why; its holder and the record are told' -r -f

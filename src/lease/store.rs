@@ -76,7 +76,7 @@ pub trait LeaseStore: fmt::Debug + Send + Sync + 'static {
     async fn observe(&self, name: &LeaseName) -> Result<Observation, StoreError>;
 
     /// All leases whose names begin with `prefix`, by name: those that are held or shut, and those that
-    /// have a record. Looks without touching.
+    /// have a record, readable or not. Looks without touching.
     ///
     /// - A lease that cannot be read hides no other.
     /// - Not promised: that the looks were taken at one instant.

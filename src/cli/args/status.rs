@@ -117,11 +117,11 @@ pub struct CheckArgs {
     #[arg(long)]
     pub check: bool,
 
-    /// Held by this machine?
+    /// Only if this machine holds it
     #[arg(long, requires = "check")]
     pub here: bool,
 
-    /// Held under this very token?
+    /// Only if it is held under this token
     ///
     /// As LEASECTL_TOKEN has it in the command: whether that grant is still the one that holds.
     #[arg(long, value_name = "N", requires = "check", value_parser = values::token)]

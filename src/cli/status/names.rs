@@ -14,7 +14,7 @@ use crate::cli::output;
 use crate::commands::status::{Selection, View};
 
 /// All of it. Longer, and a key seems to hang.
-const PATIENCE: Duration = Duration::from_millis(150);
+const PATIENCE: Duration = Duration::from_millis(170);
 
 /// Prints the names that begin with what was typed, one a line.
 pub(in crate::cli) fn complete_leases(typed: &CompleteLeasesArgs) -> Exit {

@@ -166,3 +166,75 @@ impl Watch {
         Ok(picture)
     }
 }
+
+#[cfg(test)]
+#[cfg(feature = "memory")]
+mod tests {
+    use std::sync::Arc;
+
+    use super::super::view::Selection;
+    use super::*;
+    use crate::clock::BootClock;
+    use crate::lease::LeaseStore;
+    use crate::store::memory::{Config, MemoryStore, Silence};
+
+    /// Lets the store fall silent after the first picture and speak again after the first error.
+    struct Patient {
+        store: Arc<MemoryStore>,
+        told: Vec<&'static str>,
+    }
+
+    impl Viewer for Patient {
+        fn picture(&mut self, _: &[Observation]) -> Flow {
+            self.told.push("picture");
+            if self.told.len() > 1 {
+                return Flow::End;
+            }
+            self.store.fall_silent(Silence::BeforeTheRequest);
+            Flow::GoOn
+        }
+
+        fn trouble(&mut self, error: &OpenError) {
+            assert!(error.to_string().contains("cannot be reached"), "{error}");
+            self.told.push("trouble");
+            self.store.answer_again();
+        }
+
+        fn tick(&mut self) -> Flow {
+            Flow::GoOn
+        }
+
+        fn signal(&mut self, _: &Heard) -> Flow {
+            Flow::End
+        }
+
+        fn look_again(&self) -> Option<Duration> {
+            Some(Duration::from_millis(10))
+        }
+    }
+
+    fn patient(silent: bool) -> Result<Vec<&'static str>, WatchError> {
+        let store = Arc::new(MemoryStore::new(Config::default(), Arc::new(BootClock)));
+        if silent {
+            store.fall_silent(Silence::BeforeTheRequest);
+        }
+        let asked: Arc<dyn LeaseStore> = Arc::<MemoryStore>::clone(&store);
+        let open = move || Ok(Some(Arc::clone(&asked)));
+        let view = View::new(Box::new(open), Selection::new(Vec::new(), None)).unwrap();
+        let told = Vec::new();
+        let mut viewer = Patient { store, told };
+        watch(view, &mut viewer, false)?;
+        Ok(viewer.told)
+    }
+
+    #[test]
+    fn a_store_that_falls_silent_is_asked_again() {
+        let told = patient(false).unwrap();
+        assert_eq!(told, ["picture", "trouble", "picture"]);
+    }
+
+    #[test]
+    fn one_that_is_silent_from_the_start_is_an_error() {
+        assert!(matches!(patient(true), Err(WatchError::Open(_))));
+    }
+}

@@ -122,14 +122,20 @@ impl Overview<'_> {
     }
 
     fn any_has_changed(&self) -> Result<bool, Trouble> {
-        if let Some(prefix) = self.prefix {
-            let all = self.store.all(prefix)?;
-            let is_new = |one: &Observation| !self.seen.contains_key(&encoded(&one.name));
-            if all.iter().any(is_new) {
-                return Ok(true);
-            }
+        let listed = self
+            .prefix
+            .map(|prefix| self.store.all(prefix))
+            .transpose()?;
+        let listed = listed.into_iter().flatten();
+        let listed: BTreeMap<_, _> = listed.map(|now| (encoded(&now.name), now)).collect();
+        if listed.keys().any(|own| !self.seen.contains_key(own)) {
+            return Ok(true);
         }
-        Ok(self.seen.keys().any(|own| self.has_changed(own)))
+        // What is listed has been looked at.
+        Ok(self.seen.iter().any(|(own, seen)| match listed.get(own) {
+            Some(now) => !now.shows_the_same_as(seen),
+            None => self.has_changed(own),
+        }))
     }
 }
 

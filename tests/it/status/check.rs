@@ -100,6 +100,10 @@ fn what_cannot_be_told_is_123() {
     ] {
         assert!(doubt(&lab, &["a", "--store", store]).contains(why));
     }
+    // It does not answer.
+    assert!(doubt(&lab, &["a", "--store", "memory:?answers=0"]).contains("no answer within 3s"));
+    let silent = status(&lab, &["--store", "memory:?answers=0"]).expect_code(123);
+    assert!(the_line(&lab, &silent).contains("no answer within 3s"));
     // What is typed wrongly is a mistake, and no doubt.
     status(&lab, &["a", "--check", "--store", "nonsense:"]).expect_code(125);
     drop(held);
