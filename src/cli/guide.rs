@@ -67,6 +67,42 @@ Examples:
   A pipeline needs a shell:
     leasectl run --lease report -- sh -c './extract | ./load'";
 
+/// Below `leasectl hold -h`.
+pub(super) const HOLD_HINT: &str = "\
+Durations are written 30s, 5m, 1h30m. Exit codes, examples and more: --help";
+
+/// Below `leasectl hold --help`.
+pub(super) const HOLD: &str = "\
+Exit codes:
+  0    held, and given back: after a signal, --for, or the end of --pid or of input
+  119  handed over: an operator asked for the lease (leasectl release); --pid was stopped
+  120  refused: held, paused or in its minimum hold (--held-exit-code changes it), or nobody needed it
+       any more while it was waited for
+  121  lease lost or not renewed in time, or the guardian died; --pid was stopped
+  122  --pid could not be shown dead; the lease is left to run out
+  123  store unreachable; nothing is held
+  125  usage, configuration, permission, or a failed --on-acquired
+
+Environment:
+  LEASECTL_STORE        the store's URL, when no option says which; a password is allowed
+  LEASECTL_STORE_FILE   a file with that URL instead
+  With --background these are assigned by eval; export what your programs need:
+  LEASECTL_LEASE        the name of the lease
+  LEASECTL_TOKEN        its fencing token. It rises with every holder: have what you write to
+                        refuse a lower one
+  LEASECTL_HOLD_PID     the process that holds it: kill $LEASECTL_HOLD_PID gives it back
+
+Examples:
+  A section of a script; it is given back when the script ends, however it ends:
+    eval \"$(leasectl hold --background --pid $$ --lease deploy --wait 5m)\"
+  Give it back sooner:
+    kill $LEASECTL_HOLD_PID
+  A coprocess of bash, until its input is closed:
+    coproc leasectl hold --lease deploy --pid $$ --until-eof
+    read -r line <&\"${COPROC[0]}\" || exit 120
+  At a terminal, until Ctrl-C:
+    leasectl hold --lease nightly --note 'looking at the data, alice'";
+
 /// Below `leasectl status -h`.
 pub(super) const STATUS_HINT: &str = "\
 What the states mean, exit codes, examples and more: --help";

@@ -1,6 +1,7 @@
 //! What was typed, what is printed, which number we exit with.
 
 mod args;
+mod carrying;
 mod choice;
 mod completions;
 mod correction;
@@ -8,6 +9,7 @@ mod ending;
 pub mod exit;
 mod guide;
 mod held;
+mod hold;
 mod listeners;
 mod man_page;
 mod operating;

@@ -19,12 +19,25 @@ pub(super) struct Printer {
     pub(super) voice: Voice,
     lease: String,
     stop_signal: String,
+    /// Who is stopped.
+    whom: Whom,
     /// How much it matters that we wait.
     waiting: LogLevel,
     /// The holder that was last said to be waited for: said again only when it changes.
     waited_for: Option<Awaited>,
     /// Where waiting is shown on a terminal, in place of being said.
     display: Option<Display>,
+}
+
+/// Who is guarded, and gets the signals.
+#[derive(Debug)]
+pub(super) enum Whom {
+    /// A command, with all that it started.
+    Command,
+    /// A process that was there before, in words.
+    Process(String),
+    /// Nobody.
+    Nobody,
 }
 
 /// What is waited for: the end of this hold, or of a minimum hold.
@@ -36,6 +49,7 @@ impl Printer {
             voice,
             lease: named(lease),
             stop_signal,
+            whom: Whom::Command,
             waiting: LogLevel::Info,
             waited_for: None,
             display: None,
@@ -48,6 +62,11 @@ impl Printer {
         let lease = &self.lease;
         let can = self.voice.can_draw();
         self.display = can.then(|| Display::new(lease, limit, BootClock.now()));
+    }
+
+    /// It is not a command that is guarded.
+    pub(super) fn guards(&mut self, whom: Whom) {
+        self.whom = whom;
     }
 
     /// To be refused is no news, and so neither is to wait: cron would mail it.
@@ -179,7 +198,7 @@ impl Printer {
             }
             News::RenewFailed {
                 error, remaining, ..
-            } => (LogLevel::Warn, renew_failed(error, *remaining)),
+            } => (LogLevel::Warn, renew_failed(error, *remaining, &self.whom)),
             News::DoubtEnded => {
                 let text = format!("the store answers again; {lease} is still ours");
                 (LogLevel::Info, text)
@@ -203,8 +222,12 @@ impl Printer {
             News::Started { pid, containment } => {
                 return Some((LogLevel::Debug, started(*pid, *containment)));
             }
+            News::Guarding { .. } => {
+                let text = format!("guarding {}", self.whom.words());
+                return Some((LogLevel::Debug, text));
+            }
             News::Killing { .. } => {
-                let text = "sending SIGKILL to the whole command".to_owned();
+                let text = format!("sending SIGKILL to {}", self.whom.words());
                 return Some((LogLevel::Debug, text));
             }
             News::Stopping {
@@ -231,10 +254,10 @@ impl Printer {
                     "is no longer ours"
                 }
             ),
-            News::GuardianLost { running: true } => {
+            News::GuardianLost { running: true } if matches!(self.whom, Whom::Command) => {
                 "the guardian is gone; killing the command".to_owned()
             }
-            News::GuardianLost { running: false } => "the guardian is gone".to_owned(),
+            News::GuardianLost { .. } => "the guardian is gone".to_owned(),
             News::Hook { hook, fate, .. } => return of_hook(*hook, fate),
             News::Restarting { delay } => {
                 let text = format!("queueing for {} again in {}", self.lease, span(*delay));
@@ -261,11 +284,25 @@ impl Printer {
         }
         // The line that names leftovers has been printed, and the one about a hook follows.
         let why = stop_reason(why, &self.lease, asked)?;
+        if let Whom::Nobody = self.whom {
+            return Some(why);
+        }
         Some(format!(
-            "{why}: sending {} to the whole command, and SIGKILL in {}",
+            "{why}: sending {} to {}, and SIGKILL in {}",
             self.stop_signal,
+            self.whom.words(),
             span(kill_in)
         ))
+    }
+}
+
+impl Whom {
+    fn words(&self) -> &str {
+        match self {
+            Self::Command => "the whole command",
+            Self::Process(process) => process,
+            Self::Nobody => "no process",
+        }
     }
 }
 
@@ -310,12 +347,20 @@ pub(super) fn stop_reason(
     })
 }
 
-fn renew_failed(error: &StoreError, remaining: Option<Duration>) -> String {
+fn renew_failed(error: &StoreError, remaining: Option<Duration>, whom: &Whom) -> String {
     let until = remaining.map_or_else(
         || "trying again".to_owned(),
         |left| {
             let left = span(left);
-            format!("the command is stopped in {left} unless a renewal is answered")
+            match whom {
+                Whom::Command => {
+                    format!("the command is stopped in {left} unless a renewal is answered")
+                }
+                Whom::Process(process) => {
+                    format!("{process} is stopped in {left} unless a renewal is answered")
+                }
+                Whom::Nobody => format!("it is given up in {left} unless a renewal is answered"),
+            }
         },
     );
     format!("{}; {until}", because(Some(error)))

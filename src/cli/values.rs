@@ -81,6 +81,22 @@ pub(super) fn events(text: &str) -> Result<EventsArg, String> {
     }
 }
 
+/// `--pid`: the number of a process.
+pub(super) fn pid(text: &str) -> Result<i32, String> {
+    match text.parse() {
+        Ok(pid @ 1..) => Ok(pid),
+        _ => Err("it is no process; write a number, such as $$".to_owned()),
+    }
+}
+
+/// `--ready-fd`: a descriptor beyond the standard ones.
+pub(super) fn descriptor(text: &str) -> Result<i32, String> {
+    match text.parse() {
+        Ok(number @ 3..) => Ok(number),
+        _ => Err("it is the number of an open descriptor from 3 on".to_owned()),
+    }
+}
+
 /// `--held-exit-code`.
 pub(super) fn exit_code(text: &str) -> Result<u8, String> {
     text.parse()

@@ -91,7 +91,14 @@ impl Front {
     /// Sends the stop signal to the whole tree; SIGKILL follows after `grace`.
     pub fn stop(&mut self, grace: Duration) {
         self.command_killed();
-        self.order(Order::Stop { grace });
+        match &mut self.keeper {
+            Keeper::Ourselves(execution) if self.charge.is_one() => {
+                self.charge.stop();
+                execution.stop(BootClock.now(), grace);
+                self.reap();
+            }
+            _ => self.order(Order::Stop { grace }),
+        }
     }
 
     /// SIGKILL to the whole tree, again and again until it is gone.
@@ -100,6 +107,7 @@ impl Front {
         match &mut self.keeper {
             Keeper::Guardian(_) => self.order(Order::Kill),
             Keeper::Ourselves(execution) => {
+                self.charge.kill();
                 execution.kill(BootClock.now());
                 self.kill_pass();
             }
@@ -138,6 +146,7 @@ impl Front {
         let members = self.tree.members().into_iter();
         members
             .filter(|pid| Some(*pid) != guardian)
+            .chain(self.charge.living())
             .map(Survivor::of)
             .collect()
     }

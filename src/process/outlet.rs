@@ -66,6 +66,14 @@ impl Outlet {
         Self::again(sys::take_descriptor(number)?)
     }
 
+    /// Our standard output.
+    ///
+    /// # Errors
+    /// The kernel's, when there is no descriptor to be had.
+    pub fn stdout() -> io::Result<Self> {
+        Self::again(io::stdout().as_fd().try_clone_to_owned()?)
+    }
+
     /// Our standard error.
     ///
     /// # Errors

@@ -282,6 +282,11 @@ pub fn stop_ourselves(signal: i32) {
     let_act(signal, false);
 }
 
+/// Asks ourselves to end, as anybody could.
+pub fn end_ourselves() {
+    sys::send_self(libc::SIGTERM).ok();
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -2,6 +2,7 @@
 
 mod asking;
 mod groups;
+mod hold;
 mod run;
 mod status;
 mod telling;
@@ -12,7 +13,10 @@ use super::completions::CompletionsArgs;
 use super::guide;
 use super::man_page::ManArgs;
 pub(super) use asking::{PauseArgs, ReleaseArgs, ResumeArgs};
-pub(super) use groups::{RecordArg, RecordArgs, StoreArgs, TimeArgs};
+pub(super) use groups::{
+    AskedArgs, ClaimArgs, LoudnessArgs, RecordArg, RecordArgs, StoreArgs, TimeArgs,
+};
+pub(super) use hold::HoldArgs;
 pub(super) use run::{LeftoversArg, RestartArg, RunArgs};
 pub(super) use status::{CompleteLeasesArgs, StatusArgs, UntilArg, WatchArgs};
 pub(super) use telling::{EventsArg, LogFormatArg, TellingArgs};
@@ -51,6 +55,15 @@ pub enum Verb {
     ///
     /// Durations have a unit: 500ms, 30s, 5m, 1h30m.
     Run(Box<RunArgs>),
+
+    /// Hold a lease for a shell script
+    ///
+    /// Acquires the lease, prints one line when it holds it, and keeps it until a signal, the end of
+    /// --pid, of --for, or of its input (--until-eof). When the lease cannot be kept, --pid is stopped.
+    ///
+    /// Its own children --pid has to stop itself: where leasectl can start what is to be guarded, run is
+    /// the better verb.
+    Hold(Box<HoldArgs>),
 
     /// Show who holds which lease
     ///

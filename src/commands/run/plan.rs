@@ -1,12 +1,14 @@
 //! What a run needs, checked and ready.
 
 use std::ffi::OsString;
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::hooks::HookCommands;
+use super::need::Needed;
 use crate::lease::{Holder, LeaseName, LeaseStore, Purpose};
-use crate::process::{Guarded, SignalName};
+use crate::process::{Guarded, SignalName, Subject};
 use crate::supervisor::{Restart, Settings};
 
 /// Everything `leasectl run` was asked for. Nothing in it has been opened but the store.
@@ -26,9 +28,11 @@ pub struct RunPlan {
     pub purpose: Purpose,
     /// How leasectl stops the command.
     pub stop_signal: SignalName,
-    /// The program and its arguments.
-    pub command: Vec<OsString>,
-    /// Its environment, but for the token.
+    /// The command, or the process in its place.
+    pub subject: Subject,
+    /// Until when that process needs the lease.
+    pub needed: Needed,
+    /// The environment, but for the token.
     pub environment: Vec<(OsString, OsString)>,
     /// What else is run.
     pub hooks: HookCommands,
@@ -37,13 +41,13 @@ pub struct RunPlan {
 }
 
 impl RunPlan {
-    pub(super) fn guarded(&self) -> Guarded {
-        Guarded {
-            command: self.command.clone(),
+    pub(super) fn guarded(&self) -> io::Result<Guarded> {
+        Ok(Guarded {
+            subject: self.subject.again()?,
             environment: self.environment.clone(),
             hook: self.hooks.before_the_command(&self.environment),
             stop_signal: self.stop_signal,
             expiry_grace: self.settings.timing.expiry_grace(),
-        }
+        })
     }
 }
