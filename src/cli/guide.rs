@@ -103,6 +103,38 @@ Examples:
   At a terminal, until Ctrl-C:
     leasectl hold --lease nightly --note 'alice looks at the data'";
 
+/// Below `leasectl status -h`.
+pub(super) const STATUS_HINT: &str = "\
+What the states mean, exit codes, examples and more: --help";
+
+/// Below `leasectl status --help`.
+pub(super) const STATUS: &str = "\
+States:
+  held      somebody has it
+  free      nobody has it, and it can be had
+  cooldown  nobody has it, and its minimum hold (run --min-hold) keeps everyone out
+  paused    nobody has it, and an operator keeps everyone out (leasectl pause)
+  With a question mark it may be wrong: this user may not look at what decides.
+
+Exit codes:
+  0    shown; with --check: held; with --until: it is so
+  1    with --check: not held
+  123  store unreachable; with --check: it cannot be told, and the reason is printed
+  125  usage, configuration or permission
+
+Examples:
+  Everything there is, and one lease:
+    leasectl status
+    leasectl status nightly
+  In a script:
+    if leasectl status nightly --check; then echo busy; fi
+  Wait until somebody else is done:
+    leasectl status nightly --watch --until free >/dev/null
+  A line whenever a holder is gone without having given its lease back:
+    leasectl status --watch --only lost,expired
+  From cron, for node_exporter:
+    leasectl status --prometheus >leases.tmp && mv leases.tmp leases.prom";
+
 /// Below `leasectl release --help`.
 pub(super) const RELEASE: &str = "\
 Exit codes:

@@ -22,6 +22,7 @@ mod report;
 mod run;
 mod service;
 mod start;
+mod status;
 mod terminal;
 mod usage;
 mod values;

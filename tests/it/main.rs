@@ -25,6 +25,7 @@ mod hooks;
 mod operators;
 mod repository;
 mod standby;
+mod status;
 mod terminal;
 
 use std::process::ExitCode;
@@ -50,6 +51,7 @@ fn main() -> ExitCode {
     trials.extend(operators::trials());
     trials.extend(repository::trials());
     trials.extend(standby::trials());
+    trials.extend(status::trials());
     trials.extend(support::trials());
     trials.extend(terminal::trials());
     libtest_mimic::run(&arguments, trials).exit_code()

@@ -4,6 +4,7 @@ mod asking;
 mod groups;
 mod hold;
 mod run;
+mod status;
 mod telling;
 
 use clap::{Parser, Subcommand};
@@ -17,6 +18,7 @@ pub(super) use groups::{
 };
 pub(super) use hold::HoldArgs;
 pub(super) use run::{LeftoversArg, RestartArg, RunArgs};
+pub(super) use status::{CompleteLeasesArgs, StatusArgs, UntilArg, WatchArgs};
 pub(super) use telling::{EventsArg, LogFormatArg, TellingArgs};
 
 /// Run a command only while this machine holds a named lease
@@ -63,6 +65,12 @@ pub enum Verb {
     /// the better verb.
     Hold(Box<HoldArgs>),
 
+    /// Show who holds which lease
+    ///
+    /// Who holds each lease of the store, since when and until when, or how its last run ended. It only
+    /// looks: it keeps nobody from a lease, and makes nothing.
+    Status(Box<StatusArgs>),
+
     /// Ask the holder of a lease to give it back
     ///
     /// Its leasectl stops the command, with the grace of its own --grace, renewing meanwhile, gives the
@@ -83,6 +91,11 @@ pub enum Verb {
     /// The script teaches a shell the verbs, options and values of leasectl, and after -- those of the
     /// command. It goes to standard output.
     Completions(CompletionsArgs),
+
+    /// What completion scripts call. No word that anybody could mean by mistake: those are answered with the
+    /// verbs that are like them.
+    #[command(name = "__names", hide = true)]
+    CompleteLeases(CompleteLeasesArgs),
 
     /// Print a man page
     ///
