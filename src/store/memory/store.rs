@@ -230,6 +230,7 @@ impl LeaseStore for MemoryStore {
             fencing: Fencing::ThisProcess,
             expiry: Expiry::StoreClock,
             change: Change::Pushed,
+            broken_by: &["any other process, which has leases of its own"],
         }
     }
 
@@ -311,6 +312,11 @@ impl LeaseStore for MemoryStore {
     async fn ask(&self, name: &LeaseName, what: Ask, asker: &Asker) -> Result<Asked, StoreError> {
         let asked = self.request(|leases, now| leases.ask(name, what, asker, now));
         Ok(asked.await)
+    }
+
+    async fn forget(&self, name: &LeaseName) -> Result<(), StoreError> {
+        self.request(|leases, _| leases.by_name.remove(name)).await;
+        Ok(())
     }
 
     async fn revoke(
