@@ -5,8 +5,9 @@ use super::args::{AskedArgs, ClaimArgs, EventsArg, LogFormatArg, LoudnessArgs, T
 use super::exit::{self, Exit};
 use super::hold::Announcer;
 use super::listeners::Listeners;
+use super::phrases::{Whom, span};
 use super::plan::{Planned, Refused};
-use super::report::{Printer, Whom, span};
+use super::report::Printer;
 use super::service::Service;
 use super::voice::Voice;
 use super::{os_error, quoted};
@@ -72,7 +73,10 @@ pub(super) fn carry_out(verb: &dyn LeaseVerb) -> Exit {
         .plan()
         .and_then(|planned| Ok((planned, verb.announcer()?)));
     let (exit, outcome, ended) = match planned {
-        Ok((planned, announcer)) => {
+        Ok((mut planned, announcer)) => {
+            planned.plan.not_for_the_guardian = announcer
+                .as_ref()
+                .map_or_else(Vec::new, Announcer::descriptors);
             programs.in_store(planned.plan.store.label().as_str());
             let mut people = listeners(verb, &planned.plan, voice);
             people.announcer = announcer;

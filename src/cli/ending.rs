@@ -5,7 +5,7 @@ use std::io;
 use std::path::Path;
 
 use super::args::RunArgs;
-use super::report::{self, span};
+use super::phrases::{self, span};
 use super::{chain, held, named, os_error, quoted};
 use crate::commands::run::Ended;
 use crate::lease::RefusedWhy;
@@ -72,7 +72,7 @@ fn fate(ended: &Ended, how: &str) -> String {
 fn lost(why: LossReason, ended: &Ended, lease: &str, error: &str) -> String {
     let (stopped, killed) = (fate(ended, "stopped"), fate(ended, "killed"));
     match why {
-        LossReason::Store(why) => format!("{lease} was lost: it {}; {killed}", report::lost(why)),
+        LossReason::Store(why) => format!("{lease} was lost: it {}; {killed}", phrases::lost(why)),
         LossReason::NotRenewed => format!("{lease} could not be renewed in time{error}; {stopped}"),
         LossReason::GuardianDied if ended.started => {
             "the guardian was killed or did not answer; the command was killed".to_owned()

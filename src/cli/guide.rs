@@ -94,14 +94,14 @@ Environment:
 
 Examples:
   A section of a script; it is given back when the script ends, however it ends:
-    eval \"$(leasectl hold --background --pid $$ --lease deploy --wait 5m)\"
+    eval \"$(leasectl hold --background --pid $$ --lease deploy)\"
   Give it back sooner:
     kill $LEASECTL_HOLD_PID
   A coprocess of bash, until its input is closed:
     coproc leasectl hold --lease deploy --pid $$ --until-eof
     read -r line <&\"${COPROC[0]}\" || exit 120
   At a terminal, until Ctrl-C:
-    leasectl hold --lease nightly --note 'looking at the data, alice'";
+    leasectl hold --lease nightly --note 'alice looks at the data'";
 
 /// Below `leasectl status -h`.
 pub(super) const STATUS_HINT: &str = "\

@@ -15,6 +15,7 @@ mod man_page;
 mod operating;
 mod output;
 mod pause;
+mod phrases;
 mod plan;
 mod release;
 mod report;

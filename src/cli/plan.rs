@@ -101,6 +101,7 @@ impl Wish<'_> {
             min_hold: self.claim.min_hold.filter(|span| !span.is_zero()),
             holder,
             purpose,
+            not_for_the_guardian: Vec::new(),
             stop_signal: self.asked.stop_signal,
             subject: self.subject,
             needed: self.needed,

@@ -4,8 +4,8 @@ use super::args::RunArgs;
 use super::carrying::{self, Common, LeaseVerb};
 use super::exit::Exit;
 use super::hold::Announcer;
+use super::phrases::Whom;
 use super::plan::{self, Planned, Refused};
-use super::report::Whom;
 use super::{ending, os_error};
 use crate::commands::run::{Ended, Unguarded};
 

@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use super::report::{self, stop_reason};
+use super::phrases::{self, stop_reason};
 use super::{held, named, os_error, printable};
 use crate::clock::{BootClock, Clock, Instant};
 use crate::commands::run::{Ended, Listener, News, RunPlan};
@@ -201,7 +201,7 @@ impl Service {
                 format!("waiting for {lease}: {}", held::standing(*why, Some(by)))
             }
             News::StoreSilent { error } => {
-                format!("waiting for {lease}: {}", report::because(*error))
+                format!("waiting for {lease}: {}", phrases::because(*error))
             }
             News::Refused { why, by } => {
                 format!("refused: {lease} is {}", held::standing(*why, *by))
@@ -222,7 +222,7 @@ impl Service {
                 self.holding.clone()
             }
             News::RenewFailed { error, .. } => {
-                self.trouble = report::because(Some(error));
+                self.trouble = phrases::because(Some(error));
                 return None;
             }
             News::Doubt { remaining } => format!(
@@ -243,7 +243,7 @@ fn stopping(news: &News<'_>, lease: &str) -> Option<String> {
     Some(match news {
         News::Stopping { why, asked, .. } => stop_reason(*why, lease, *asked)
             .unwrap_or_else(|| "what the command left behind".to_owned()),
-        News::Lost { why, .. } => format!("{lease} was lost: it {}", report::lost(*why)),
+        News::Lost { why, .. } => format!("{lease} was lost: it {}", phrases::lost(*why)),
         News::GuardianLost { .. } => "the guardian is gone".to_owned(),
         News::Survivors { left, .. } if !left.is_empty() => {
             format!("{} processes were killed and are still there", left.len())

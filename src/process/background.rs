@@ -5,6 +5,7 @@
 
 use std::fs::OpenOptions;
 use std::io::{self, BufRead, BufReader, PipeReader, PipeWriter, Write};
+use std::os::fd::{AsFd, BorrowedFd};
 
 use nix::errno::Errno;
 use nix::sys::prctl::set_pdeathsig;
@@ -38,6 +39,12 @@ impl Parting {
         // ours.
         let whole = [word.as_bytes(), &[END]].concat();
         set_pdeathsig(None).is_ok() && (&self.0).write_all(&whole).is_ok()
+    }
+}
+
+impl AsFd for Parting {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
     }
 }
 

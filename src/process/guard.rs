@@ -2,14 +2,14 @@
 
 use std::ffi::{CString, OsString};
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{OwnedFd, RawFd};
 use std::time::Duration;
 
 use nix::sys::prctl;
 use nix::sys::signal::{SigSet, SigmaskHow, Signal, sigprocmask};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::timerfd::{ClockId, TimerFd, TimerFlags};
-use nix::unistd::{getpgrp, getpid, getppid, getsid};
+use nix::unistd::{close, getpgrp, getpid, getppid, getsid};
 
 use super::cgroup::Cgroup;
 use super::channel::Channel;
@@ -54,10 +54,25 @@ pub struct Guarded {
     pub environment: Vec<(OsString, OsString)>,
     /// The `acquired` hook, which comes first.
     pub hook: Option<HookImage>,
+    /// Descriptors of the front that the guardian must not keep open: whoever reads them waits for their end.
+    pub not_for_the_guardian: Vec<RawFd>,
     /// How leasectl stops all of it.
     pub stop_signal: SignalName,
     /// From the stop signal to SIGKILL when the lease runs out or leasectl has died.
     pub expiry_grace: Duration,
+}
+
+impl Guarded {
+    /// Whether anything is started, which can then be put into a cgroup.
+    const fn starts(&self) -> bool {
+        matches!(self.subject, Subject::Command(_)) || self.hook.is_some()
+    }
+
+    fn close_what_is_not_for_the_guardian(&self) {
+        for descriptor in &self.not_for_the_guardian {
+            close(*descriptor).ok();
+        }
+    }
 }
 
 /// A hook that is a part of the tree.
@@ -123,9 +138,7 @@ impl Guard {
         let own_group = getpgrp().as_raw();
         let strangers = earlier_children(front, own_group)?;
         let (ours, theirs) = Channel::pair()?;
-        // What is not started cannot be put into one.
-        let starts = matches!(guarded.subject, Subject::Command(_)) || guarded.hook.is_some();
-        let cgroup = starts.then(Cgroup::create).flatten();
+        let cgroup = guarded.starts().then(Cgroup::create).flatten();
         let guardian = Guardian {
             channel: theirs,
             front: sys::pidfd_open(front)?,
@@ -151,6 +164,7 @@ impl Guard {
         match sys::fork_alone()? {
             Fork::Child => {
                 drop((ours, stream, tree, ward));
+                guarded.close_what_is_not_for_the_guardian();
                 become_guardian(guardian)
             }
             Fork::Parent(pid) => Ok(Self {

@@ -146,9 +146,14 @@ impl Front {
         let members = self.tree.members().into_iter();
         members
             .filter(|pid| Some(*pid) != guardian)
-            .chain(self.charge.living())
             .map(Survivor::of)
             .collect()
+    }
+
+    /// The process that was there before, while it is there.
+    #[must_use]
+    pub fn charge(&self) -> Option<Survivor> {
+        self.charge.living().map(Survivor::of)
     }
 
     /// Ends the conversation and leaves the tree to the guardian, which kills until nothing is left.

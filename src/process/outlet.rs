@@ -66,6 +66,16 @@ impl Outlet {
         Self::again(sys::take_descriptor(number)?)
     }
 
+    /// The same for us alone: the number is closed, so that the reader sees the end when we are done.
+    ///
+    /// # Errors
+    /// As [`Outlet::descriptor`].
+    pub fn taken(number: i32) -> io::Result<Self> {
+        let outlet = Self::descriptor(number)?;
+        nix::unistd::close(number)?;
+        Ok(outlet)
+    }
+
     /// Our standard output.
     ///
     /// # Errors

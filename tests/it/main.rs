@@ -20,6 +20,7 @@ mod conformance;
 mod contention;
 mod events;
 mod guard;
+mod hold;
 mod hooks;
 mod operators;
 mod repository;
@@ -45,6 +46,7 @@ fn main() -> ExitCode {
     trials.extend(contention::trials());
     trials.extend(events::trials());
     trials.extend(guard::trials());
+    trials.extend(hold::trials());
     trials.extend(hooks::trials());
     trials.extend(operators::trials());
     trials.extend(repository::trials());

@@ -3,6 +3,7 @@
 
 use std::fs::{self, OpenOptions};
 use std::io::Write;
+use std::os::fd::{AsFd, AsRawFd, RawFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -44,7 +45,7 @@ impl Announcer {
     /// Checks that all of them can be told: what cannot be kept fails the start (P12).
     pub(super) fn new(typed: &HoldArgs, parent: Option<Parting>) -> Result<Self, Refused> {
         let descriptor = typed.ready_fd.map(|number| {
-            Outlet::descriptor(number).map_err(|error| {
+            Outlet::taken(number).map_err(|error| {
                 let why = match error.raw_os_error() {
                     Some(libc::EBADF) => "it is not open".to_owned(),
                     Some(libc::EINVAL) => "it is not open for writing".to_owned(),
@@ -74,6 +75,14 @@ impl Announcer {
             parent,
             held: None,
         })
+    }
+
+    /// What is open only until it is held.
+    pub(in crate::cli) fn descriptors(&self) -> Vec<RawFd> {
+        let descriptor = self.descriptor.as_ref().map(AsFd::as_fd);
+        let parent = self.parent.as_ref().map(AsFd::as_fd);
+        let both = descriptor.into_iter().chain(parent);
+        both.map(|fd| fd.as_raw_fd()).collect()
     }
 
     /// Takes the news; what people have to be told of it.

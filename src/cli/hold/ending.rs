@@ -2,7 +2,7 @@
 
 use super::plan::process_in_words;
 use crate::cli::args::HoldArgs;
-use crate::cli::{chain, held, named, report};
+use crate::cli::{chain, held, named, phrases};
 use crate::commands::run::Ended;
 use crate::lease::RefusedWhy;
 use crate::supervisor::{AskedBy, LossReason, Outcome, Unprepared, Wait};
@@ -20,7 +20,7 @@ pub(super) fn last_word(ended: &Ended, typed: &HoldArgs) -> Option<String> {
         Outcome::Refused(why) => return refused(ended, why, &lease, typed),
         Outcome::Lost {
             why: LossReason::Store(why),
-        } => format!("{lease} was lost: it {}{fate}", report::lost(why)),
+        } => format!("{lease} was lost: it {}{fate}", phrases::lost(why)),
         Outcome::Lost {
             why: LossReason::NotRenewed,
         } => format!("{lease} could not be renewed in time{}{fate}", error()),
@@ -71,7 +71,7 @@ fn refused(ended: &Ended, why: RefusedWhy, lease: &str, typed: &HoldArgs) -> Opt
     let hint = match typed.claim.wait {
         _ if ended.needless => ", and nobody waits for it any more".to_owned(),
         None | Some(Wait::No) => "; --wait DURATION waits for it".to_owned(),
-        Some(Wait::For(limit)) => format!(", although --wait was {}", report::span(limit)),
+        Some(Wait::For(limit)) => format!(", although --wait was {}", phrases::span(limit)),
         Some(Wait::Forever) => String::new(),
     };
     Some(format!("{lease} is {how}{hint}"))

@@ -40,7 +40,7 @@ pub(super) fn hold(typed: &HoldArgs) -> Result<Planned, Refused> {
         words: &words,
         run_timeout: None,
         // What a hook has left behind.
-        leftovers: (Leftovers::Stop, Duration::ZERO),
+        leftovers: (Leftovers::Stop, Duration::from_secs(1)),
         restart: Restart::Never,
     }
     .planned()

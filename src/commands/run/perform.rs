@@ -41,7 +41,8 @@ impl Driver<'_> {
                 self.audience.hear(&News::Leftovers { left, of_hook });
             }
             Action::NameSurvivors => {
-                let left = self.front.survivors();
+                let mut left = self.front.survivors();
+                left.extend(self.front.charge());
                 let held = !self.lost;
                 self.audience.hear(&News::Survivors { left: &left, held });
             }

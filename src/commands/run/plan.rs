@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::io;
+use std::os::fd::RawFd;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,6 +27,8 @@ pub struct RunPlan {
     pub holder: Holder,
     /// What the record tells of the command.
     pub purpose: Purpose,
+    /// Descriptors that the guardian must not keep open.
+    pub not_for_the_guardian: Vec<RawFd>,
     /// How leasectl stops the command.
     pub stop_signal: SignalName,
     /// The command, or the process in its place.
@@ -46,6 +49,7 @@ impl RunPlan {
             subject: self.subject.again()?,
             environment: self.environment.clone(),
             hook: self.hooks.before_the_command(&self.environment),
+            not_for_the_guardian: self.not_for_the_guardian.clone(),
             stop_signal: self.stop_signal,
             expiry_grace: self.settings.timing.expiry_grace(),
         })

@@ -197,7 +197,7 @@ fn what_may_be_wrong_is_no_news() {
     };
     let after = [held(7), unsure.clone(), held(8)];
     let pictures: Vec<_> = after.iter().map(std::slice::from_ref).collect();
-    assert_eq!(told(&pictures), ["appeared ->7 -", "changed 7>8 -"]);
+    assert_eq!(told(&pictures), ["appeared ->7 -", "changed 7>8 completed"]);
     let gone = [
         held(7),
         unsure,
