@@ -156,6 +156,16 @@ impl Keeper {
         self.limited(Doing::Ask, LONGEST_SEEKING, asked).await
     }
 
+    /// Removes all that is kept of a lease that nobody else can know.
+    ///
+    /// # Errors
+    /// As [`Keeper::acquire`].
+    pub async fn forget(&self, name: &LeaseName) -> Result<(), StoreError> {
+        let forgotten = self.store.forget(name);
+        self.limited(Doing::Forget, LONGEST_SEEKING, forgotten)
+            .await
+    }
+
     /// Takes a lease away from the hold with this token.
     ///
     /// # Errors
@@ -180,6 +190,32 @@ impl Keeper {
         at_most: Duration,
     ) -> Result<(), StoreError> {
         let change = self.store.wait_for_change(seen, at_most);
+        timeout(at_most + WAIT_SLACK, change)
+            .await
+            .unwrap_or(Ok(()))
+    }
+
+    /// All leases whose names begin with `prefix`.
+    ///
+    /// # Errors
+    /// As [`Keeper::acquire`].
+    pub async fn list(&self, prefix: &str) -> Result<Vec<Observation>, StoreError> {
+        self.limited(Doing::List, LONGEST_SEEKING, self.store.list(prefix))
+            .await
+    }
+
+    /// Waits until something else is to be seen of those that were `seen`, or a lease has come whose name
+    /// begins with `prefix`, at most `at_most`.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn wait_for_any_change(
+        &self,
+        seen: &[Observation],
+        prefix: Option<&str>,
+        at_most: Duration,
+    ) -> Result<(), StoreError> {
+        let change = self.store.wait_for_any_change(seen, prefix, at_most);
         timeout(at_most + WAIT_SLACK, change)
             .await
             .unwrap_or(Ok(()))

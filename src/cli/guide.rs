@@ -107,6 +107,38 @@ Examples:
   At a terminal, until Ctrl-C:
     leasectl hold --lease nightly --note 'alice looks at the data'";
 
+/// Below `leasectl status -h`.
+pub(super) const STATUS_HINT: &str = "\
+What the states mean, exit codes, examples and more: --help";
+
+/// Below `leasectl status --help`.
+pub(super) const STATUS: &str = "\
+States:
+  held      somebody has it
+  free      nobody has it, and it can be had
+  cooldown  nobody has it, and its minimum hold (run --min-hold) keeps everyone out
+  paused    nobody has it, and an operator keeps everyone out (leasectl pause)
+  With a question mark it may be wrong: this user may not look at what decides.
+
+Exit codes:
+  0    shown; with --check: held; with --until: it is so
+  1    with --check: not held
+  123  store unreachable; with --check: it cannot be told, and the reason is printed
+  125  usage, configuration or permission
+
+Examples:
+  Everything there is, and one lease:
+    leasectl status
+    leasectl status nightly
+  In a script:
+    if leasectl status nightly --check; then echo busy; fi
+  Wait until somebody else is done:
+    leasectl status nightly --watch --until free >/dev/null
+  A line whenever a holder is gone without having given its lease back:
+    leasectl status --watch --only lost,expired
+  From cron, for node_exporter:
+    leasectl status --prometheus >leases.tmp && mv leases.tmp leases.prom";
+
 /// Below `leasectl release --help`.
 pub(super) const RELEASE: &str = "\
 Exit codes:
@@ -175,6 +207,24 @@ Examples:
     leasectl config backup/db1
   Check a file before it is installed:
     leasectl config --config new.toml";
+
+/// Below `leasectl doctor --help`.
+pub(super) const DOCTOR: &str = "\
+What is printed:
+  ok    as promised
+  weak  it works, but not for everything, or not as well as it could; what to do is said
+  BAD   a promise is not kept; what to do is said
+
+Exit codes:
+  0    nothing is BAD
+  123  the store is unreachable, or answers otherwise than it promises
+  125  a setting or a permission is missing, or this machine does not keep what is promised
+
+Examples:
+  Before the first job of a new machine:
+    leasectl doctor
+  The store of the fleet, as the user that will run the job:
+    sudo -u app leasectl doctor --store-file /etc/leasectl/store";
 
 /// Below `leasectl completions --help`.
 pub(super) const COMPLETIONS: &str = "\

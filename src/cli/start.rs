@@ -5,7 +5,10 @@ use std::ffi::OsString;
 use super::args::{Cli, Verb};
 use super::exit::{self, Exit};
 use super::voice::Voice;
-use super::{completions, config, hold, man_page, os_error, output, pause, release, run, usage};
+use super::{
+    completions, config, doctor, hold, man_page, os_error, output, pause, release, run, status,
+    usage,
+};
 use crate::commands::events::LogLevel;
 
 /// Does what the arguments say.
@@ -17,10 +20,13 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> Exit {
         Ok(Cli { verb }) => match verb {
             Verb::Run(typed) => return run::run(&typed),
             Verb::Hold(typed) => return hold::hold(&typed),
+            Verb::Status(typed) => return status::status(&typed),
+            Verb::CompleteLeases(typed) => return status::complete_leases(&typed),
             Verb::Release(typed) => return release::release(&typed),
             Verb::Pause(typed) => return pause::pause(&typed),
             Verb::Resume(typed) => return pause::resume(&typed),
             Verb::Config(typed) => config::show(&typed),
+            Verb::Doctor(typed) => return doctor::doctor(&typed),
             Verb::Completions(typed) => Ok(completions::script(typed.shell)),
             Verb::Man(typed) => man(typed.verb.as_deref()),
         },

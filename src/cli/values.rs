@@ -47,6 +47,12 @@ pub(super) fn token(text: &str) -> Result<FencingToken, String> {
         .ok_or_else(|| "it is no token: a number from 1, as leasectl status shows it".to_owned())
 }
 
+/// `--count`: a number from 1.
+pub(super) fn count(text: &str) -> Result<u64, String> {
+    let number = text.parse().ok().filter(|number| *number > 0);
+    number.ok_or_else(|| "it is no number from 1".to_owned())
+}
+
 /// `--wait`: a duration or `forever`.
 pub(super) fn wait(text: &str) -> Result<Wait, String> {
     if text == "forever" {

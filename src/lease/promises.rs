@@ -15,6 +15,8 @@ pub struct Promises {
     pub expiry: Expiry,
     /// Whether a waiter is told or has to look.
     pub change: Change,
+    /// What breaks exclusion all the same, so that the token has to protect: one clause each.
+    pub broken_by: &'static [&'static str],
 }
 
 /// How far tokens can be trusted.

@@ -76,7 +76,7 @@ pub trait LeaseStore: fmt::Debug + Send + Sync + 'static {
     async fn observe(&self, name: &LeaseName) -> Result<Observation, StoreError>;
 
     /// All leases whose names begin with `prefix`, by name: those that are held or shut, and those that
-    /// have a record. Looks without touching.
+    /// have a record, readable or not. Looks without touching.
     ///
     /// - A lease that cannot be read hides no other.
     /// - Not promised: that the looks were taken at one instant.
@@ -99,6 +99,18 @@ pub trait LeaseStore: fmt::Debug + Send + Sync + 'static {
         at_most: Duration,
     ) -> Result<(), StoreError>;
 
+    /// The same for many: returns when people would be shown something else of one of those that were
+    /// `seen`, or when a lease has come that was not, and whose name begins with `prefix`.
+    ///
+    /// - Whoever was seen as a lease that never existed ([`Observation::untouched`]) is looked at as well.
+    /// - Everything else is as with [`LeaseStore::wait_for_change`].
+    async fn wait_for_any_change(
+        &self,
+        seen: &[Observation],
+        prefix: Option<&str>,
+        at_most: Duration,
+    ) -> Result<(), StoreError>;
+
     /// Asks something of a lease on behalf of an operator.
     ///
     /// - *Stop* is for the hold of this moment and for none after it. The holder hears of it with its next
@@ -108,6 +120,12 @@ pub trait LeaseStore: fmt::Debug + Send + Sync + 'static {
     /// - *Resume* ends pause and minimum hold; waiters find out without being told for longer than they
     ///   would wait for a release.
     async fn ask(&self, name: &LeaseName, what: Ask, asker: &Asker) -> Result<Asked, StoreError>;
+
+    /// Removes all that is kept of a lease that nobody holds, its tokens included.
+    ///
+    /// - Only for a name that nobody but the caller can know: under a contender there could be two holders
+    ///   of it, and the same token twice.
+    async fn forget(&self, name: &LeaseName) -> Result<(), StoreError>;
 
     /// Takes a lease away from the hold with this token, and from no other, and notes it in the record.
     /// Its command may still run: the caller has been told what that risks.

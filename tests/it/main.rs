@@ -19,6 +19,7 @@ mod cli;
 mod config;
 mod conformance;
 mod contention;
+mod doctor;
 mod events;
 mod guard;
 mod hold;
@@ -26,6 +27,7 @@ mod hooks;
 mod operators;
 mod repository;
 mod standby;
+mod status;
 mod terminal;
 
 use std::process::ExitCode;
@@ -45,6 +47,7 @@ fn main() -> ExitCode {
     trials.extend(config::trials());
     trials.extend(conformance::trials());
     trials.extend(contention::trials());
+    trials.extend(doctor::trials());
     trials.extend(events::trials());
     trials.extend(guard::trials());
     trials.extend(hold::trials());
@@ -52,6 +55,7 @@ fn main() -> ExitCode {
     trials.extend(operators::trials());
     trials.extend(repository::trials());
     trials.extend(standby::trials());
+    trials.extend(status::trials());
     trials.extend(support::trials());
     trials.extend(terminal::trials());
     libtest_mimic::run(&arguments, trials).exit_code()

@@ -2,9 +2,11 @@
 
 mod asking;
 mod config;
+mod doctor;
 mod groups;
 mod hold;
 mod run;
+mod status;
 mod telling;
 
 use clap::{Parser, Subcommand};
@@ -14,11 +16,13 @@ use super::guide;
 use super::man_page::ManArgs;
 pub(super) use asking::{PauseArgs, ReleaseArgs, ResumeArgs};
 pub(super) use config::ConfigArgs;
+pub(super) use doctor::DoctorArgs;
 pub(super) use groups::{
     AskedArgs, ClaimArgs, LoudnessArgs, RecordArg, RecordArgs, StoreArgs, TimeArgs,
 };
 pub(super) use hold::HoldArgs;
 pub(super) use run::{LeftoversArg, RestartArg, RunArgs};
+pub(super) use status::{CompleteLeasesArgs, StatusArgs, UntilArg, WatchArgs};
 pub(super) use telling::{EventsArg, LogFormatArg, TellingArgs};
 
 /// Run a command only while this machine holds a named lease
@@ -65,6 +69,12 @@ pub enum Verb {
     /// the better verb.
     Hold(Box<HoldArgs>),
 
+    /// Show who holds which lease
+    ///
+    /// Who holds each lease of the store, since when and until when, or how its last run ended. It only
+    /// looks: it keeps nobody from a lease, and makes nothing.
+    Status(Box<StatusArgs>),
+
     /// Ask the holder of a lease to give it back
     ///
     /// Its leasectl stops the command, with the grace of its own --grace, renewing meanwhile, gives the
@@ -86,11 +96,23 @@ pub enum Verb {
     /// file that says it. A password is not shown.
     Config(ConfigArgs),
 
+    /// Try out a store and this machine
+    ///
+    /// Prints what the store promises, lives through the life of a lease of its own (acquire, renew, a
+    /// second contender, an operator's request, release, hand-over) and measures it, and looks at what
+    /// this machine has for keeping a command together and for counting time. No other lease is touched.
+    Doctor(DoctorArgs),
+
     /// Print a script that completes what is typed
     ///
     /// The script teaches a shell the verbs, options and values of leasectl, and after -- those of the
     /// command. It goes to standard output.
     Completions(CompletionsArgs),
+
+    /// What completion scripts call. No word that anybody could mean by mistake: those are answered with the
+    /// verbs that are like them.
+    #[command(name = "__names", hide = true)]
+    CompleteLeases(CompleteLeasesArgs),
 
     /// Print a man page
     ///
@@ -107,8 +129,10 @@ impl Verb {
             Self::Release(typed) => Some(&mut typed.store),
             Self::Pause(typed) => Some(&mut typed.store),
             Self::Resume(typed) => Some(&mut typed.store),
+            Self::Status(typed) => Some(&mut typed.store),
+            Self::Doctor(typed) => Some(&mut typed.store),
             Self::Config(typed) => Some(&mut typed.store),
-            Self::Completions(_) | Self::Man(_) => None,
+            Self::CompleteLeases(_) | Self::Completions(_) | Self::Man(_) => None,
         }
     }
 }

@@ -2,7 +2,7 @@
 //! check both.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Command, CommandFactory, FromArgMatches, Parser};
@@ -49,6 +49,7 @@ fn laid_over(
 ) -> Result<Cli, String> {
     let call = Call::of(verb, typed);
     let configured = call.configured(layers, &leases(verb, typed))?;
+    let given = given(layers, &configured);
     let mut line = words.to_vec();
     let place = words
         .iter()
@@ -57,29 +58,38 @@ fn laid_over(
     let place = place.map_or(words.len(), |at| at + 2);
     let added = configured.iter().flat_map(|one| one.value.words(&one.key));
     line.splice(place..place, added.map(OsString::from));
-    let store = configured.iter().find_map(|one| match &one.value {
-        Value::Store(wish) => Some((wish.clone(), one.place.clone())),
-        _ => None,
-    });
-    let configured = Configured {
-        stores: layers.stores().clone(),
-        store,
-        options: configured
-            .iter()
-            .map(|one| (keys::option_of(&one.key), one.place.clone()))
-            .collect(),
-    };
     match Cli::try_parse_from(&line) {
         Ok(mut cli) => {
             if let Some(store) = cli.verb.store() {
-                store.configured = configured;
+                store.configured = given;
             }
             Ok(cli)
         }
         Err(error) => {
             let why = usage::answer(&error, &line).unwrap_or_else(|why| why);
-            Err(configured.explain(why))
+            Err(given.explain(why))
         }
+    }
+}
+
+/// What is configured for every lease, for one who only looks for the store.
+pub(in crate::cli) fn of_any_lease(file: Option<&Path>) -> Result<Configured, String> {
+    let (layers, _) = files::load(file)?;
+    Ok(given(&layers, &layers.settings(None)))
+}
+
+/// What a verb is given of these settings beside its options.
+fn given(layers: &Layers, settings: &[&Setting]) -> Configured {
+    let store = settings.iter().find_map(|one| match &one.value {
+        Value::Store(wish) => Some((wish.clone(), one.place.clone())),
+        _ => None,
+    });
+    let options = settings.iter();
+    let options = options.map(|one| (keys::option_of(&one.key), one.place.clone()));
+    Configured {
+        stores: layers.stores().clone(),
+        store,
+        options: options.collect(),
     }
 }
 

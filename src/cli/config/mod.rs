@@ -14,6 +14,6 @@ mod show;
 mod stores;
 mod value;
 
-pub(super) use apply::parse;
+pub(super) use apply::{of_any_lease, parse};
 pub(super) use configured::Configured;
 pub(super) use show::show;

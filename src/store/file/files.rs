@@ -132,6 +132,18 @@ impl<'a> Files<'a> {
 
     /// Creates `file` with exactly `mode`; `None` when something has that name already.
     ///
+    /// Removes all of them. The lock goes last: what is without a lock is no lease.
+    pub(super) fn forget(&self) -> Result<(), Trouble> {
+        let spare = format!("{}~", self.ask);
+        for file in [&spare, &self.ask, &self.record, &self.token, &self.lock] {
+            match unlinkat(self.directory, file.as_str(), UnlinkatFlags::NoRemoveDir) {
+                Ok(()) | Err(Errno::ENOENT) => {}
+                Err(errno) => return Err(self.trouble("remove", file, errno)),
+            }
+        }
+        Ok(())
+    }
+
     /// For one user the kernel does it in one call. In a shared directory the caller's umask takes
     /// the group's bits away; a process killed before it put them back would lock its group out for
     /// good, so there the file gets its name only when it is finished.
@@ -228,6 +240,12 @@ impl<'a> Files<'a> {
     /// The record of `name`, if there is one that can be read: anything else is no record.
     pub(super) fn read_record(&self, name: &LeaseName) -> Option<LeaseRecord> {
         read_record(&self.record_bytes()?, name)
+    }
+
+    /// Whether anything has the record's name, readable or not.
+    pub(super) fn has_record(&self) -> bool {
+        let record = self.record.as_str();
+        fstatat(self.directory, record, AtFlags::AT_SYMLINK_NOFOLLOW).is_ok()
     }
 
     fn record_bytes(&self) -> Option<Vec<u8>> {

@@ -148,6 +148,32 @@ impl Server {
         }
     }
 
+    async fn until_any_changed(&self, seen: &[Observation], prefix: Option<&str>) {
+        loop {
+            // Enlisted before the look, as below.
+            let mut told = std::pin::pin!(self.freed.notified());
+            told.as_mut().enable();
+            if self.is_silent() {
+                return pending().await;
+            }
+            let (changed, rest) = {
+                let (leases, now) = (self.leases(), self.now());
+                let of_time = |seen: &Observation| leases.until_time_changes_it(&seen.name, now);
+                let other = |seen: &Observation| {
+                    let found = leases.observe(&seen.name, now);
+                    !found.shows_the_same_as(seen)
+                };
+                let all = prefix.map_or_else(Vec::new, |prefix| leases.list(prefix, now));
+                let is_new = |one: &Observation| !seen.iter().any(|seen| seen.name == one.name);
+                let rest = seen.iter().map(of_time).min().unwrap_or(Duration::MAX);
+                (seen.iter().any(other) || all.iter().any(is_new), rest)
+            };
+            if changed || timeout(rest, told).await.is_err() {
+                return;
+            }
+        }
+    }
+
     async fn until_told(&self, hold: &Hold) -> HoldEvent {
         loop {
             // Enlisted before the look, as below.
@@ -204,6 +230,7 @@ impl LeaseStore for MemoryStore {
             fencing: Fencing::ThisProcess,
             expiry: Expiry::StoreClock,
             change: Change::Pushed,
+            broken_by: &["any other process, which has leases of its own"],
         }
     }
 
@@ -270,9 +297,26 @@ impl LeaseStore for MemoryStore {
             .or(Ok(()))
     }
 
+    async fn wait_for_any_change(
+        &self,
+        seen: &[Observation],
+        prefix: Option<&str>,
+        at_most: Duration,
+    ) -> Result<(), StoreError> {
+        // Both endings mean "look again".
+        timeout(at_most, self.server.until_any_changed(seen, prefix))
+            .await
+            .or(Ok(()))
+    }
+
     async fn ask(&self, name: &LeaseName, what: Ask, asker: &Asker) -> Result<Asked, StoreError> {
         let asked = self.request(|leases, now| leases.ask(name, what, asker, now));
         Ok(asked.await)
+    }
+
+    async fn forget(&self, name: &LeaseName) -> Result<(), StoreError> {
+        self.request(|leases, _| leases.by_name.remove(name)).await;
+        Ok(())
     }
 
     async fn revoke(
