@@ -6,11 +6,14 @@ use libtest_mimic::Trial;
 
 use super::{PERSONAL, configured, run, write};
 use crate::cli::the_line;
-use crate::support::lab::{Ended, Lab};
+use crate::support::lab::{Ended, Lab, PATIENCE};
+use crate::support::processes::wait_until;
 
 pub(super) fn trials() -> Vec<Trial> {
     trials![
         a_store_is_named_by_option_and_by_lease,
+        those_who_look_use_the_configured_store,
+        names_are_completed_from_the_configured_store,
         a_name_that_no_store_has_is_refused,
         a_password_is_taken_from_a_file_that_nobody_else_reads,
         a_password_in_a_file_that_others_read_is_refused,
@@ -46,6 +49,51 @@ fn a_store_is_named_by_option_and_by_lease() {
     let ended = lab.run(release.env_remove("LEASECTL_STORE")).expect_code(0);
     let line = the_line(&lab, &ended);
     assert_eq!(line, "ab is not held in file://LAB/two; nothing to release");
+}
+
+fn those_who_look_use_the_configured_store() {
+    let lab = with_stores("[[lease]]\nmatch = \"a*\"\nstore = \"two\"\n");
+    let mut command = run(&lab, "ab", &[], ":");
+    lab.run(command.env_remove("LEASECTL_STORE")).expect_code(0);
+    let looked = |words: &[&str]| {
+        let mut command = lab.leasectl(words);
+        lab.run(command.env_remove("LEASECTL_STORE"))
+    };
+    let ended = looked(&["status", "ab", "--json"]).expect_code(0);
+    assert!(ended.stdout.contains("/two\""), "{ended}");
+    let ended = looked(&["status", "--store", "two"]).expect_code(0);
+    assert!(ended.stdout.contains("ab"), "{ended}");
+    let ended = looked(&["doctor", "--store", "one"]);
+    assert!(ended.stdout.contains("/one"), "{ended}");
+    // Leases of two stores are no one table.
+    let ended = looked(&["status", "ab", "x"]).expect_code(125);
+    assert!(the_line(&lab, &ended).contains("are configured differently; "));
+}
+
+fn names_are_completed_from_the_configured_store() {
+    let lab = with_stores("");
+    let text = format!("store = \"one\"\n{}", lab.read(PERSONAL));
+    write(&lab, PERSONAL, 0o644, text);
+    let completed = |words: &[&str]| {
+        let mut command = lab.leasectl(["__names", "--prefix", "n", "--", "leasectl"]);
+        command.args(words).env_remove("LEASECTL_STORE");
+        lab.run(&mut command).expect_code(0)
+    };
+    for (store, lease) in [("one", "nightly"), ("two", "nonstop")] {
+        lab.run(&mut run(&lab, lease, &["--store", store], ":"))
+            .expect_code(0);
+    }
+    // The answer has a limit of time, which a busy machine may miss.
+    wait_until(PATIENCE, "the names of store one", || {
+        completed(&["run"]).stdout == "nightly\n"
+    });
+    wait_until(PATIENCE, "the names of store two", || {
+        completed(&["run", "--store", "two"]).stdout == "nonstop\n"
+    });
+    // A file that is wrong says of no store that it is meant.
+    write(&lab, "config.toml", 0o644, "wrong");
+    let ended = completed(&["run", "--config", "config.toml"]);
+    assert_eq!((ended.stdout.as_str(), ended.stderr.as_str()), ("", ""));
 }
 
 fn a_name_that_no_store_has_is_refused() {
