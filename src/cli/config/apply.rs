@@ -84,7 +84,10 @@ fn given(layers: &Layers, settings: &[&Setting]) -> Configured {
         Value::Store(wish) => Some((wish.clone(), one.place.clone())),
         _ => None,
     });
-    let options = settings.iter();
+    // Where the store is from its own errors say.
+    let options = settings
+        .iter()
+        .filter(|one| !matches!(one.value, Value::Store(_)));
     let options = options.map(|one| (keys::option_of(&one.key), one.place.clone()));
     Configured {
         stores: layers.stores().clone(),
@@ -172,9 +175,11 @@ impl<'a> Call<'a> {
             };
             let is_free =
                 |other: &&str| *other != id && !keys::exclude_each_other(self.verb, other, id);
-            if setting.value.is_given() && given.iter().all(is_free) {
-                given.push(id);
+            if given.iter().all(is_free) {
                 usable.push(setting);
+                if setting.value.is_given() {
+                    given.push(id);
+                }
             }
         }
         usable

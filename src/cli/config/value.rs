@@ -104,6 +104,7 @@ impl Value {
     pub(super) fn shown(&self) -> String {
         match self {
             Self::Switch(on) => on.to_string(),
+            Self::Texts(texts) if texts.is_empty() => "-".to_owned(),
             Self::Texts(texts) => {
                 let shown = texts.iter().map(|text| {
                     let plain = !text.is_empty() && !text.contains(char::is_whitespace);

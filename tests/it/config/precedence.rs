@@ -15,6 +15,7 @@ pub(super) fn trials() -> Vec<Trial> {
         a_typed_option_goes_before_a_configured_one,
         the_environment_goes_before_a_configured_store,
         a_configured_store_goes_before_the_default,
+        the_variable_is_passed_on_to_a_leasectl_inside,
         an_option_turns_off_what_it_excludes,
         hooks_exit_codes_and_waits_are_taken,
         other_verbs_take_what_they_have,
@@ -81,11 +82,25 @@ fn a_configured_store_goes_before_the_default() {
         .run(command.env_remove("LEASECTL_STORE"))
         .expect_code(125);
     let line = the_line(&lab, &ended);
-    assert!(
-        line.starts_with("LAB/home/.config/leasectl/config.toml:1:1 is file://LAB/configured, but"),
-        "{line}"
+    assert_eq!(
+        line,
+        "LAB/home/.config/leasectl/config.toml:1:1 is file://LAB/configured, but the leasectl around this \
+         one uses file://LAB/typed: give both the same store, or say --store file://LAB/configured if \
+         another one is meant"
     );
     assert!(!lab.path("configured/z.lock").exists());
+}
+
+fn the_variable_is_passed_on_to_a_leasectl_inside() {
+    let lab = Lab::new();
+    write(&lab, "other.toml", 0o644, "[defaults]\nholder = \"blue\"\n");
+    let mut command = run(&lab, "x", &[], "leasectl run --lease y -- true");
+    lab.run(command.env("LEASECTL_CONFIG", lab.path("other.toml")))
+        .expect_code(0);
+    for lease in ["x", "y"] {
+        let record = lab.read(&format!("store/{lease}.record"));
+        assert!(record.contains("\"label\":\"blue\""), "{record}");
+    }
 }
 
 fn an_option_turns_off_what_it_excludes() {

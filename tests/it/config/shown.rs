@@ -45,7 +45,7 @@ fn is(value: &str, origin: &str) -> (String, String) {
 fn each_setting_has_a_value_and_an_origin() {
     let lab = configured(
         "[defaults]\nttl = \"1m\"\nquiet = true\n[[lease]]\nmatch = \"x\"\nmeta = { a = \"1\", b = \"2\" }\n\
-         note = \"two words\"\n",
+         note = \"two words\"\nquiet = false\n[[lease]]\nmatch = \"y\"\nmeta = {}\n",
     );
     let file = "LAB/home/.config/leasectl/config.toml";
     let at = |line: u32| format!("{file}:{line}");
@@ -53,7 +53,7 @@ fn each_setting_has_a_value_and_an_origin() {
     assert_eq!(ended.stderr, "");
     assert_eq!(row(&lab, &ended, "config"), is(file, "default"));
     assert_eq!(row(&lab, &ended, "ttl"), is("1m", &at(2)));
-    assert_eq!(row(&lab, &ended, "quiet"), is("true", &at(3)));
+    assert_eq!(row(&lab, &ended, "quiet"), is("false", &at(8)));
     assert_eq!(row(&lab, &ended, "meta"), is("a=1 b=2", &at(6)));
     assert_eq!(row(&lab, &ended, "note"), is("\"two words\"", &at(7)));
     for (key, value) in [
@@ -66,8 +66,11 @@ fn each_setting_has_a_value_and_an_origin() {
     ] {
         assert_eq!(row(&lab, &ended, key), is(value, "default"));
     }
+    let ended = lab.run(&mut lab.leasectl(["config", "y"])).expect_code(0);
+    assert_eq!(row(&lab, &ended, "meta"), is("-", &at(11)));
     let ended = lab.run(&mut lab.leasectl(["config"])).expect_code(0);
     assert_eq!(row(&lab, &ended, "ttl"), is("1m", &at(2)));
+    assert_eq!(row(&lab, &ended, "quiet"), is("true", &at(3)));
     assert_eq!(row(&lab, &ended, "meta"), is("-", "default"));
     // Only options that can be configured.
     assert!(!ended.stdout.contains("lease ") && !ended.stdout.contains("store_file"));
