@@ -51,7 +51,7 @@ impl Keys {
         &self.run
     }
 
-    /// Every option that can be configured below [defaults].
+    /// Every option that can be configured below `[defaults]`.
     pub(super) fn all(&self) -> impl Iterator<Item = &Arg> {
         self.run.get_arguments().filter(|option| {
             let name = option.get_long().map(key_of);
