@@ -175,6 +175,7 @@ impl LeaseStore for FileStore {
             fencing: Fencing::Durable,
             expiry: Expiry::WithItsProcess,
             change: Change::Pushed,
+            onlookers: Change::Pushed,
         }
     }
 

@@ -204,6 +204,7 @@ impl LeaseStore for MemoryStore {
             fencing: Fencing::ThisProcess,
             expiry: Expiry::StoreClock,
             change: Change::Pushed,
+            onlookers: Change::Pushed,
         }
     }
 

@@ -141,6 +141,7 @@ macro_rules! table {
 table! {
     "file" file: common;
     "memory" memory: common expiring revoking;
+    "redis" redis: common expiring revoking;
 }
 
 fn every_store_is_in_the_table() {
