@@ -22,6 +22,7 @@ mod events;
 mod guard;
 mod hooks;
 mod operators;
+mod redis;
 mod repository;
 mod standby;
 mod terminal;
@@ -46,6 +47,7 @@ fn main() -> ExitCode {
     trials.extend(guard::trials());
     trials.extend(hooks::trials());
     trials.extend(operators::trials());
+    trials.extend(redis::trials());
     trials.extend(repository::trials());
     trials.extend(standby::trials());
     trials.extend(support::trials());

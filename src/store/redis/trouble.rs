@@ -104,6 +104,10 @@ impl Trouble {
             "ERR" if words.starts_with("unknown command") || words.starts_with("Unknown ") => {
                 Self::Unfit(TOO_OLD.to_owned())
             }
+            // What a script calls is judged by the rights of its user, in other words.
+            "ERR" if words.starts_with("The user executing the script") => {
+                Self::of_code("NOPERM", words)
+            }
             "ERR" if words.contains("DB index") => {
                 Self::Unfit("it has no database with this number".to_owned())
             }
@@ -212,6 +216,7 @@ mod tests {
             "WRONGPASS invalid username-password pair or user is disabled.",
             "NOPERM this user has no permissions to run the 'evalsha' command",
             "DENIED Redis is running in protected mode",
+            "ERR The user executing the script can't run this command or subcommand script: f",
         ] {
             assert!(matches!(of(said), Trouble::Denied(_)), "{said}");
         }

@@ -11,7 +11,7 @@ mod hostile_things;
 mod onlooker;
 mod operators;
 mod promises;
-mod stores;
+pub(crate) mod stores;
 mod waiting;
 
 use std::collections::BTreeSet;

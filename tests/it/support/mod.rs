@@ -11,6 +11,7 @@ pub(crate) mod manager;
 pub(crate) mod needs;
 pub(crate) mod pattern;
 pub(crate) mod processes;
+pub(crate) mod proxy;
 pub(crate) mod puppet;
 pub(crate) mod random;
 pub(crate) mod redis;
