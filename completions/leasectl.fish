@@ -27,12 +27,14 @@ end
 complete -c leasectl -n "__fish_leasectl_needs_command" -s h -l help -d 'Print help'
 complete -c leasectl -n "__fish_leasectl_needs_command" -s V -l version -d 'Print version'
 complete -c leasectl -n "__fish_leasectl_needs_command" -f -a "run" -d 'Run a command while holding a lease'
+complete -c leasectl -n "__fish_leasectl_needs_command" -f -a "hold" -d 'Hold a lease for a shell script'
+complete -c leasectl -n "__fish_leasectl_needs_command" -f -a "status" -d 'Show who holds which lease'
 complete -c leasectl -n "__fish_leasectl_needs_command" -f -a "release" -d 'Ask the holder of a lease to give it back'
 complete -c leasectl -n "__fish_leasectl_needs_command" -f -a "pause" -d 'Keep everyone out of leases'
 complete -c leasectl -n "__fish_leasectl_needs_command" -f -a "resume" -d 'End a pause or a minimum hold'
 complete -c leasectl -n "__fish_leasectl_needs_command" -f -a "completions" -d 'Print a script that completes what is typed'
 complete -c leasectl -n "__fish_leasectl_needs_command" -f -a "man" -d 'Print a man page'
-complete -c leasectl -n "__fish_leasectl_using_subcommand run" -s l -l lease -d 'The lease, by any name you choose' -r -f
+complete -c leasectl -n "__fish_leasectl_using_subcommand run" -s l -l lease -d 'The lease, by any name you choose' -r -f -a "(__fish_leasectl_leases)"
 complete -c leasectl -n "__fish_leasectl_using_subcommand run" -s w -l wait -d 'Wait for the lease this long; else try once' -r -f
 complete -c leasectl -n "__fish_leasectl_using_subcommand run" -s E -l held-exit-code -d 'Exit code when refused [default: 120]' -r -f
 complete -c leasectl -n "__fish_leasectl_using_subcommand run" -l min-hold -d 'Keep others out at least this long' -r -f
@@ -67,6 +69,63 @@ json\t'For programs'"
 complete -c leasectl -n "__fish_leasectl_using_subcommand run" -s q -l quiet -d 'Print errors only'
 complete -c leasectl -n "__fish_leasectl_using_subcommand run" -s v -l verbose -d 'Print also what went well'
 complete -c leasectl -n "__fish_leasectl_using_subcommand run" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c leasectl -n "__fish_leasectl_using_subcommand hold" -s l -l lease -d 'The lease, by any name you choose' -r -f -a "(__fish_leasectl_leases)"
+complete -c leasectl -n "__fish_leasectl_using_subcommand hold" -s w -l wait -d 'Wait for the lease this long; else try once' -r -f
+complete -c leasectl -n "__fish_leasectl_using_subcommand hold" -s E -l held-exit-code -d 'Exit code when refused [default: 120]' -r -f
+complete -c leasectl -n "__fish_leasectl_using_subcommand hold" -l min-hold -d 'Keep others out at least this long' -r -f
+complete -c leasectl -n "__fish_leasectl_using_subcommand hold" -s p -l pid -d 'Guard this process, until its end' -r -f
+complete -c leasectl -n "__fish_leasectl_using_subcommand hold" -l for -d 'Give it back after this time' -r -f
+complete -c leasectl -n "__fish_leasectl_using_subcommand hold" -l ready-file -d 'This file is there while it is held' -r -F
+complete -c leasectl -n "__fish_leasectl_using_subcommand hold" -l ready-fd -d 'Write the line to descriptor N too' -r -f
+complete -c leasectl -n "__fish_leasectl_using_subcommand hold" -l store -d 'Where leases are kept [env: LEASECTL_STORE]' -r -f
+complete -c leasectl -n "__fish_leasectl_using_subcommand hold" -l store-file -d 'File with that URL [env: LEASECTL_STORE_FILE]' -r -F
+complete -c leasectl -n "__fish_leasectl_using_subcommand hold" -l stop-signal -d 'Asks it to end [default: TERM]' -r -f
+complete -c leasectl -n "__fish_leasectl_using_subcommand hold" -l grace -d 'From that to SIGKILL [default: 10s]' -r -f
+complete -c leasectl -n "__fish_leasectl_using_subcommand hold" -l ttl -d 'A grant lasts so long [default: 30s]' -r -f
+complete -c leasectl -n "__fish_leasectl_using_subcommand hold" -l renew-every -d 'It is renewed so often [default: ttl/5]' -r -f
+complete -c leasectl -n "__fish_leasectl_using_subcommand hold" -l expiry-grace -d 'Time to stop at its end [default: ttl/6]' -r -f
+complete -c leasectl -n "__fish_leasectl_using_subcommand hold" -l max-drift -d 'Clocks differ in rate by [default: 0.1]' -r -f
+complete -c leasectl -n "__fish_leasectl_using_subcommand hold" -l note -d 'A word to whoever is refused' -r -f
+complete -c leasectl -n "__fish_leasectl_using_subcommand hold" -l meta -d 'More for the record; repeatable' -r -f
+complete -c leasectl -n "__fish_leasectl_using_subcommand hold" -l holder -d 'Who we are [default: the host name]' -r -f
+complete -c leasectl -n "__fish_leasectl_using_subcommand hold" -l record -d 'Named: program (default), args, nothing' -r -f -a "program\t'The program'
+args\t'The program and its arguments'
+nothing\t'Neither'"
+complete -c leasectl -n "__fish_leasectl_using_subcommand hold" -l on-acquired -d 'Run before it; has to succeed' -r -f -a "(__fish_complete_command)"
+complete -c leasectl -n "__fish_leasectl_using_subcommand hold" -l on-doubt -d 'Run when a renewal is unanswered' -r -f -a "(__fish_complete_command)"
+complete -c leasectl -n "__fish_leasectl_using_subcommand hold" -l on-lost -d 'Run when the lease was lost' -r -f -a "(__fish_complete_command)"
+complete -c leasectl -n "__fish_leasectl_using_subcommand hold" -l on-released -d 'Run when it was given back' -r -f -a "(__fish_complete_command)"
+complete -c leasectl -n "__fish_leasectl_using_subcommand hold" -l events -d 'Events as lines of JSON' -r -F
+complete -c leasectl -n "__fish_leasectl_using_subcommand hold" -l log-format -d 'Of messages: text (default), json' -r -f -a "text\t'For people'
+json\t'For programs'"
+complete -c leasectl -n "__fish_leasectl_using_subcommand hold" -s b -l background -d 'Return once it is held; for eval'
+complete -c leasectl -n "__fish_leasectl_using_subcommand hold" -l until-eof -d 'Give it back at the end of input'
+complete -c leasectl -n "__fish_leasectl_using_subcommand hold" -l json -d 'Print one JSON object when held'
+complete -c leasectl -n "__fish_leasectl_using_subcommand hold" -s q -l quiet -d 'Print errors only'
+complete -c leasectl -n "__fish_leasectl_using_subcommand hold" -s v -l verbose -d 'Print also what went well'
+complete -c leasectl -n "__fish_leasectl_using_subcommand hold" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c leasectl -n "__fish_leasectl_using_subcommand status" -l prefix -d 'Those that begin with this' -r -f
+complete -c leasectl -n "__fish_leasectl_using_subcommand status" -l store -d 'Where leases are kept [env: LEASECTL_STORE]' -r -f
+complete -c leasectl -n "__fish_leasectl_using_subcommand status" -l store-file -d 'File with that URL [env: LEASECTL_STORE_FILE]' -r -F
+complete -c leasectl -n "__fish_leasectl_using_subcommand status" -l only -d 'Only these changes, as in lost,expired' -r -f -a "appeared\t'It was there at the start'
+acquired\t'Somebody has it'
+changed\t'One holder directly after another'
+released\t'It was given back'
+lost\t'Its holder lost it and said so'
+expired\t'Its holder is gone without a word'
+paused\t'An operator keeps everyone out'
+resumed\t'And does no longer'"
+complete -c leasectl -n "__fish_leasectl_using_subcommand status" -l count -d 'End after so many lines' -r -f
+complete -c leasectl -n "__fish_leasectl_using_subcommand status" -l until -d 'End when NAME is so: held, free' -r -f -a "held\t'Somebody has it'
+free\t'It can be had'"
+complete -c leasectl -n "__fish_leasectl_using_subcommand status" -l token -d 'Only if it is held under this token' -r -f
+complete -c leasectl -n "__fish_leasectl_using_subcommand status" -l json -d 'One JSON object; lines with --watch'
+complete -c leasectl -n "__fish_leasectl_using_subcommand status" -l prometheus -d 'Metrics for node_exporter'
+complete -c leasectl -n "__fish_leasectl_using_subcommand status" -l by-holder -d 'Who has how many'
+complete -c leasectl -n "__fish_leasectl_using_subcommand status" -l watch -d 'Go on showing what changes'
+complete -c leasectl -n "__fish_leasectl_using_subcommand status" -l check -d 'Print nothing; exit 0: held, 1: not'
+complete -c leasectl -n "__fish_leasectl_using_subcommand status" -l here -d 'Only if this machine holds it'
+complete -c leasectl -n "__fish_leasectl_using_subcommand status" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c leasectl -n "__fish_leasectl_using_subcommand release" -s w -l wait -d 'Wait so long for its end [default: 1m]' -r -f
 complete -c leasectl -n "__fish_leasectl_using_subcommand release" -l reason -d 'Why; its holder and the record are told' -r -f
 complete -c leasectl -n "__fish_leasectl_using_subcommand release" -l token -d 'The holder\'s token, as status shows it' -r -f
@@ -89,7 +148,15 @@ complete -c leasectl -n "__fish_leasectl_using_subcommand completions" -s h -l h
 complete -c leasectl -n "__fish_leasectl_using_subcommand man" -s h -l help -d 'Print help'
 complete -c leasectl -f
 complete -c leasectl -n "__fish_leasectl_using_subcommand completions" -a "bash zsh fish"
-complete -c leasectl -n "__fish_leasectl_using_subcommand man" -a "run release pause resume completions man"
+complete -c leasectl -n "__fish_leasectl_using_subcommand man" -a "run hold status release pause resume completions man"
+
+function __fish_leasectl_leases
+    leasectl __names --prefix= -- (commandline -opc) 2>/dev/null
+end
+complete -c leasectl -n "__fish_leasectl_using_subcommand status" -a '(__fish_leasectl_leases)'
+complete -c leasectl -n "__fish_leasectl_using_subcommand release" -a '(__fish_leasectl_leases)'
+complete -c leasectl -n "__fish_leasectl_using_subcommand pause" -a '(__fish_leasectl_leases)'
+complete -c leasectl -n "__fish_leasectl_using_subcommand resume" -a '(__fish_leasectl_leases)'
 
 function __fish_leasectl_command
     set -l words (commandline -opc)

@@ -23,6 +23,10 @@
 #
 # Containers of one machine that share the volume keep each other out: the lock is the kernel's own. For a
 # store in the image instead of the volume each container would be alone, so there is no default here.
+#
+# Is this container the one that runs it? A probe for readiness; 0, 1, or 123 when it cannot be told:
+#
+#   docker exec CONTAINER leasectl status "$LEASE" --check --here --store file:///leases
 set -eu
 
 if [ $# -eq 0 ] || [ -z "${LEASE:-}" ]; then

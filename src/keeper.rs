@@ -185,6 +185,32 @@ impl Keeper {
             .unwrap_or(Ok(()))
     }
 
+    /// All leases whose names begin with `prefix`.
+    ///
+    /// # Errors
+    /// As [`Keeper::acquire`].
+    pub async fn list(&self, prefix: &str) -> Result<Vec<Observation>, StoreError> {
+        self.limited(Doing::List, LONGEST_SEEKING, self.store.list(prefix))
+            .await
+    }
+
+    /// Waits until something else is to be seen of those that were `seen`, or a lease has come whose name
+    /// begins with `prefix`, at most `at_most`.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn wait_for_any_change(
+        &self,
+        seen: &[Observation],
+        prefix: Option<&str>,
+        at_most: Duration,
+    ) -> Result<(), StoreError> {
+        let change = self.store.wait_for_any_change(seen, prefix, at_most);
+        timeout(at_most + WAIT_SLACK, change)
+            .await
+            .unwrap_or(Ok(()))
+    }
+
     async fn limited<T>(
         &self,
         doing: Doing,

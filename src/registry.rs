@@ -124,6 +124,26 @@ pub fn open(url: &StoreUrl, context: &OpenContext) -> Result<Arc<dyn LeaseStore>
     }
 }
 
+/// Opens the store that `url` names for one who only looks: makes nothing, and needs no more than the right
+/// to read. `None`: there is nothing yet to look at.
+///
+/// # Errors
+/// As [`open`].
+pub fn open_to_look(
+    url: &StoreUrl,
+    context: &OpenContext,
+) -> Result<Option<Arc<dyn LeaseStore>>, OpenError> {
+    match url.scheme() {
+        #[cfg(feature = "file")]
+        "file" => {
+            let config = file_config(url, context)?;
+            let store = FileStore::open_to_look(&config, Arc::clone(&context.clock))?;
+            Ok(store.map(|store| -> Arc<dyn LeaseStore> { Arc::new(store) }))
+        }
+        _ => open(url, context).map(Some),
+    }
+}
+
 /// The label of the store that `url` names, without opening or creating anything.
 ///
 /// # Errors

@@ -10,10 +10,12 @@ use std::sync::Arc;
 use nix::unistd::geteuid;
 
 use super::args::StoreArgs;
+use super::operating::Failed;
 use super::plan::Refused;
-use super::{chain, os_error, printable};
+use super::{chain, exit, os_error, printable};
 use crate::commands::run::ChosenStore;
-use crate::lease::LeaseStore;
+use crate::commands::status::Opener;
+use crate::lease::{LeaseStore, StoreLabel};
 use crate::registry::{self, DEFAULT, OpenContext, OpenError};
 use crate::store::url::StoreUrl;
 
@@ -70,17 +72,38 @@ impl Choice {
     /// Opens the store.
     pub(super) fn open(&self) -> Result<Arc<dyn LeaseStore>, Refused> {
         let context = OpenContext::of_this_process();
-        let refuse = |error: OpenError| match error {
-            // The store's own errors begin with its label.
-            OpenError::Store(error) => chain(&error),
-            error => format!("{}: {}", self.origin, chain(&error)),
-        };
+        // Before it is opened: opening may create it.
+        self.label(&context)?;
+        registry::open(&self.url, &context).map_err(|error| self.failed(&error).why)
+    }
+
+    /// The store for one who only looks: its label, and how it is opened.
+    pub(super) fn to_look(&self) -> Result<(StoreLabel, Opener), Refused> {
+        let context = OpenContext::of_this_process();
+        let (label, url) = (self.label(&context)?, self.url.clone());
+        let open = move || registry::open_to_look(&url, &context);
+        Ok((label, Box::new(open)))
+    }
+
+    fn label(&self, context: &OpenContext) -> Result<StoreLabel, Refused> {
+        let label = registry::label(&self.url, context);
+        let label = label.map_err(|error| self.failed(&error).why)?;
         if [STORE, STORE_FILE, BY_DEFAULT].contains(&self.origin) {
-            // Before it is opened: opening may create it.
-            let label = registry::label(&self.url, &context).map_err(refuse)?;
             refuse_another_than_the_outer(self.origin, label.as_str())?;
         }
-        registry::open(&self.url, &context).map_err(refuse)
+        Ok(label)
+    }
+
+    /// Why it was not opened, or not looked at.
+    pub(super) fn failed(&self, error: &OpenError) -> Failed {
+        match error {
+            // The store's own errors begin with its label.
+            OpenError::Store(error) => Failed {
+                exit: exit::of_store_error(error),
+                why: chain(error),
+            },
+            error => Failed::invalid(format!("{}: {}", self.origin, chain(error))),
+        }
     }
 }
 

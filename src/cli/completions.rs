@@ -4,6 +4,8 @@
 //! clap_complete makes the script. Kept from it are hidden options, which it would offer; added is what
 //! it has no word for: after `--` it is the command that is completed, and not leasectl.
 
+mod leases;
+
 use clap::builder::PossibleValuesParser;
 use clap::{Arg, Args, Command, CommandFactory, ValueEnum, ValueHint};
 use clap_complete::{Generator, generate, shells};
@@ -37,9 +39,14 @@ pub enum Shell {
 pub(super) fn script(shell: Shell) -> String {
     let offered = with_verbs(&offered(&Cli::command()));
     match shell {
-        Shell::Bash => made_by(shells::Bash, &offered) + AFTER_DASHES_BASH,
-        Shell::Zsh => made_by(shells::Zsh, &offered),
-        Shell::Fish => made_by(shells::Fish, &offered) + &words_fish(&offered) + AFTER_DASHES_FISH,
+        Shell::Bash => {
+            made_by(shells::Bash, &offered) + &leases::bash(&offered) + AFTER_DASHES_BASH
+        }
+        Shell::Zsh => leases::zsh(&made_by(shells::Zsh, &offered)),
+        Shell::Fish => {
+            let script = made_by(shells::Fish, &offered) + &words_fish(&offered);
+            leases::fish(&script, &offered) + AFTER_DASHES_FISH
+        }
     }
 }
 
@@ -97,6 +104,7 @@ fn without_guesses(argument: &Arg) -> Arg {
     let argument = argument.clone();
     let has_value = argument.get_action().takes_values() && !argument.is_positional();
     match argument.get_value_hint() {
+        ValueHint::Unknown if leases::is_lease(&argument) => leases::marked(argument),
         ValueHint::Unknown if has_value => argument.value_hint(ValueHint::Other),
         _ => argument,
     }
@@ -119,6 +127,7 @@ _leasectl_or_command() {
         fi
         return
     done
+    _leasectl_leases && return
     [[ $3 == = ]] && set -- "$1" "$2" "${COMP_WORDS[COMP_CWORD - 2]}"
     _leasectl "$@"
 }

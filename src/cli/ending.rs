@@ -5,7 +5,7 @@ use std::io;
 use std::path::Path;
 
 use super::args::RunArgs;
-use super::report::{self, span};
+use super::phrases::{self, span};
 use super::{chain, held, named, os_error, quoted};
 use crate::commands::run::Ended;
 use crate::lease::RefusedWhy;
@@ -14,7 +14,7 @@ use crate::supervisor::{AskedBy, CommandEnd, LossReason, Outcome, Unprepared, Wa
 
 /// What is said at the end; nothing when the command ended by itself.
 pub(super) fn last_word(ended: &Ended, typed: &RunArgs) -> Option<String> {
-    let lease = named(&typed.lease.to_string_lossy());
+    let lease = named(&typed.claim.lease.to_string_lossy());
     let error = || {
         ended
             .error
@@ -51,7 +51,7 @@ pub(super) fn last_word(ended: &Ended, typed: &RunArgs) -> Option<String> {
              not given back but left to run out"
         ),
         Outcome::Unreachable => {
-            let hint = match typed.wait {
+            let hint = match typed.claim.wait {
                 None | Some(Wait::No) => "; --wait DURATION tries longer",
                 Some(_) => "",
             };
@@ -72,7 +72,7 @@ fn fate(ended: &Ended, how: &str) -> String {
 fn lost(why: LossReason, ended: &Ended, lease: &str, error: &str) -> String {
     let (stopped, killed) = (fate(ended, "stopped"), fate(ended, "killed"));
     match why {
-        LossReason::Store(why) => format!("{lease} was lost: it {}; {killed}", report::lost(why)),
+        LossReason::Store(why) => format!("{lease} was lost: it {}; {killed}", phrases::lost(why)),
         LossReason::NotRenewed => format!("{lease} could not be renewed in time{error}; {stopped}"),
         LossReason::GuardianDied if ended.started => {
             "the guardian was killed or did not answer; the command was killed".to_owned()
@@ -85,11 +85,11 @@ fn lost(why: LossReason, ended: &Ended, lease: &str, error: &str) -> String {
 
 /// With an exit code of 0 for it, being refused is no news: cron would mail it.
 fn refused(ended: &Ended, why: RefusedWhy, lease: &str, typed: &RunArgs) -> Option<String> {
-    if typed.held_exit_code == 0 {
+    if typed.claim.held_exit_code == 0 {
         return None;
     }
     let how = held::describe(why, ended.refused_by.as_ref());
-    let hint = match typed.wait {
+    let hint = match typed.claim.wait {
         None | Some(Wait::No) => "; --wait DURATION waits for it".to_owned(),
         Some(Wait::For(limit)) => format!(", although --wait was {}", span(limit)),
         Some(Wait::Forever) => String::new(),
@@ -98,7 +98,13 @@ fn refused(ended: &Ended, why: RefusedWhy, lease: &str, typed: &RunArgs) -> Opti
 }
 
 fn not_prepared(why: Unprepared) -> String {
-    let how = match why {
+    let how = failure_of_hook(why);
+    format!("--on-acquired {how}; the command was not started")
+}
+
+/// Follows the hook's name.
+pub(super) fn failure_of_hook(why: Unprepared) -> String {
+    match why {
         Unprepared::Ended(CommandEnd::Exited(code)) => format!("failed with exit code {code}"),
         Unprepared::Ended(CommandEnd::Killed(signal)) => {
             format!("was killed by {}", name_of(signal))
@@ -108,8 +114,7 @@ fn not_prepared(why: Unprepared) -> String {
             format!("could not be started: {}", os_error(&error))
         }
         Unprepared::TooSlow => "did not end within 10s and was killed".to_owned(),
-    };
-    format!("--on-acquired {how}; the command was not started")
+    }
 }
 
 /// Nothing was run: in the words of the kernel, and in those of whoever has to mend it.

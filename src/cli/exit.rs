@@ -6,6 +6,8 @@ use crate::commands::run::Ended;
 use crate::lease::StoreError;
 use crate::supervisor::{AskedBy, CommandEnd, Fatal, LossReason, Outcome};
 
+/// `status --check`: it is not held, or not so.
+pub const NOT_SO: i32 = 1;
 /// A scheduled event of the machine: the lease was handed over, or nothing was started.
 pub const SCHEDULED_EVENT: i32 = 118;
 /// An operator asked for the lease: it was handed over.
@@ -96,6 +98,7 @@ mod tests {
     fn exit(outcome: Outcome, started: bool) -> Exit {
         let ended = Ended {
             asked_by: None,
+            needless: false,
             outcome,
             command: None,
             started,

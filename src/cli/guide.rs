@@ -67,6 +67,74 @@ Examples:
   A pipeline needs a shell:
     leasectl run --lease report -- sh -c './extract | ./load'";
 
+/// Below `leasectl hold -h`.
+pub(super) const HOLD_HINT: &str = "\
+Durations are written 30s, 5m, 1h30m. Exit codes, examples and more: --help";
+
+/// Below `leasectl hold --help`.
+pub(super) const HOLD: &str = "\
+Exit codes:
+  0    held, and given back: after a signal, --for, or the end of --pid or of input
+  119  handed over: an operator asked for the lease (leasectl release); --pid was stopped
+  120  refused: held, paused or in its minimum hold (--held-exit-code changes it), or nobody needed it
+       any more while it was waited for
+  121  lease lost or not renewed in time, or the guardian died; --pid was stopped
+  122  --pid could not be shown dead; the lease is left to run out
+  123  store unreachable; nothing is held
+  125  usage, configuration, permission, or a failed --on-acquired
+
+Environment:
+  LEASECTL_STORE        the store's URL, when no option says which; a password is allowed
+  LEASECTL_STORE_FILE   a file with that URL instead
+  With --background these are assigned by eval; export what your programs need:
+  LEASECTL_LEASE        the name of the lease
+  LEASECTL_TOKEN        its fencing token. It rises with every holder: have what you write to
+                        refuse a lower one
+  LEASECTL_HOLD_PID     the process that holds it: kill $LEASECTL_HOLD_PID gives it back
+
+Examples:
+  A section of a script; it is given back when the script ends, however it ends:
+    eval \"$(leasectl hold --background --pid $$ --lease deploy)\"
+  Give it back sooner:
+    kill $LEASECTL_HOLD_PID
+  A coprocess of bash, until its input is closed:
+    coproc leasectl hold --lease deploy --pid $$ --until-eof
+    read -r line <&\"${COPROC[0]}\" || exit 120
+  At a terminal, until Ctrl-C:
+    leasectl hold --lease nightly --note 'alice looks at the data'";
+
+/// Below `leasectl status -h`.
+pub(super) const STATUS_HINT: &str = "\
+What the states mean, exit codes, examples and more: --help";
+
+/// Below `leasectl status --help`.
+pub(super) const STATUS: &str = "\
+States:
+  held      somebody has it
+  free      nobody has it, and it can be had
+  cooldown  nobody has it, and its minimum hold (run --min-hold) keeps everyone out
+  paused    nobody has it, and an operator keeps everyone out (leasectl pause)
+  With a question mark it may be wrong: this user may not look at what decides.
+
+Exit codes:
+  0    shown; with --check: held; with --until: it is so
+  1    with --check: not held
+  123  store unreachable; with --check: it cannot be told, and the reason is printed
+  125  usage, configuration or permission
+
+Examples:
+  Everything there is, and one lease:
+    leasectl status
+    leasectl status nightly
+  In a script:
+    if leasectl status nightly --check; then echo busy; fi
+  Wait until somebody else is done:
+    leasectl status nightly --watch --until free >/dev/null
+  A line whenever a holder is gone without having given its lease back:
+    leasectl status --watch --only lost,expired
+  From cron, for node_exporter:
+    leasectl status --prometheus >leases.tmp && mv leases.tmp leases.prom";
+
 /// Below `leasectl release --help`.
 pub(super) const RELEASE: &str = "\
 Exit codes:

@@ -1,6 +1,6 @@
 //! Who has a lease, in words.
 
-use super::report::span;
+use super::phrases::span;
 use super::{printable, quoted};
 use crate::clock::{BootClock, Clock};
 use crate::lease::{Asker, LeaseRecord, LeaseState, Observation, Pause, RefusedWhy, StopRequest};

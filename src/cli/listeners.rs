@@ -1,16 +1,20 @@
-//! Who listens to a run on this floor: people at standard error, and the service manager.
+//! Who listens to a run on this floor: people at standard error, the service manager, and whoever waits
+//! for a hold.
 
+use super::hold::Announcer;
 use super::report::Printer;
 use super::service::Service;
 use crate::clock::Instant;
 use crate::commands::events::LogLevel;
 use crate::commands::run::{Listener, News};
 
-/// Both of them.
+/// All of them.
 #[derive(Debug)]
 pub(super) struct Listeners {
     pub(super) printer: Printer,
     pub(super) service: Service,
+    /// Who waits for the lease to be held.
+    pub(super) announcer: Option<Announcer>,
 }
 
 impl Listeners {
@@ -26,6 +30,11 @@ impl Listener for Listeners {
     fn hear(&mut self, news: &News<'_>) {
         self.printer.hear(news);
         self.service.hear(news);
+        if let Some(announcer) = &mut self.announcer {
+            for warning in announcer.hear(news) {
+                self.printer.voice.say(LogLevel::Warn, &warning);
+            }
+        }
         self.pass_warnings_on();
     }
 

@@ -1,6 +1,7 @@
 //! What was typed, what is printed, which number we exit with.
 
 mod args;
+mod carrying;
 mod choice;
 mod completions;
 mod correction;
@@ -8,17 +9,20 @@ mod ending;
 pub mod exit;
 mod guide;
 mod held;
+mod hold;
 mod listeners;
 mod man_page;
 mod operating;
 mod output;
 mod pause;
+mod phrases;
 mod plan;
 mod release;
 mod report;
 mod run;
 mod service;
 mod start;
+mod status;
 mod terminal;
 mod usage;
 mod values;

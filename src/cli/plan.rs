@@ -2,15 +2,19 @@
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
+use std::time::Duration;
 
-use super::args::{LeftoversArg, RecordArg, RestartArg, RunArgs};
+use super::args::{
+    AskedArgs, ClaimArgs, LeftoversArg, RecordArg, RecordArgs, RestartArg, RunArgs, StoreArgs,
+    TellingArgs, TimeArgs,
+};
 use super::choice::{self, Choice};
 use super::values::LONGEST_NOTE;
 use super::{named, quoted};
-use crate::commands::run::{HookCommands, RunPlan, command_environment};
+use crate::commands::run::{HookCommands, Needed, RunPlan, command_environment};
 use crate::lease::{LeaseName, NameError, Promises, Purpose, Timing, TimingOptions};
-use crate::process::identity;
-use crate::supervisor::{Leftovers, Restart, Settings, Wait};
+use crate::process::{Subject, identity};
+use crate::supervisor::{Guards, Leftovers, Restart, Settings, Wait};
 
 /// A plan, and what has to be said before it is carried out.
 #[derive(Debug)]
@@ -22,47 +26,113 @@ pub(super) struct Planned {
 /// Why nothing can be run, as one line: what happened, why, what to do.
 pub(super) type Refused = String;
 
-/// Checks everything that was typed, and opens the store.
+/// What was typed, whatever the verb: options that all of them have, and what the verb makes of its own.
+#[derive(Debug)]
+pub(super) struct Wish<'a> {
+    pub(super) claim: &'a ClaimArgs,
+    pub(super) store: &'a StoreArgs,
+    pub(super) asked: &'a AskedArgs,
+    pub(super) times: &'a TimeArgs,
+    pub(super) record: &'a RecordArgs,
+    pub(super) telling: &'a TellingArgs,
+    pub(super) wait: Wait,
+    pub(super) guards: Guards,
+    pub(super) subject: Subject,
+    pub(super) needed: Needed,
+    /// What the record names.
+    pub(super) words: &'a [OsString],
+    pub(super) run_timeout: Option<Duration>,
+    pub(super) leftovers: (Leftovers, Duration),
+    pub(super) restart: Restart,
+}
+
+/// `leasectl run`.
 pub(super) fn run(typed: &RunArgs) -> Result<Planned, Refused> {
-    let wait = wait(typed)?;
-    let lease = lease(&typed.lease)?;
-    let timing = timing(typed)?;
-    let purpose = purpose(typed)?;
-    let choice = choice::choose(&typed.store)?;
-    let store = choice.open()?;
-    refuse_itself(&lease, store.label().as_str())?;
-    suits(&timing, store.promises())?;
-    let holder = identity::holder(typed.record.holder.clone());
-    let environment = command_environment(
-        std::env::vars_os(),
-        &lease,
-        &holder,
-        store.label(),
-        &choice.passed_on,
-    );
-    let plan = RunPlan {
-        settings: settings(typed, timing, wait),
-        min_hold: typed.min_hold.filter(|span| !span.is_zero()),
-        holder,
-        purpose,
-        stop_signal: typed.stop.stop_signal,
-        command: typed.command.clone(),
-        environment,
-        hooks: HookCommands {
-            acquired: typed.telling.on_acquired.clone(),
-            doubt: typed.telling.on_doubt.clone(),
-            lost: typed.telling.on_lost.clone(),
-            released: typed.telling.on_released.clone(),
-        },
+    Wish {
+        claim: &typed.claim,
+        store: &typed.store,
+        asked: &typed.stop.asked,
+        times: &typed.times,
+        record: &typed.record,
+        telling: &typed.telling,
+        wait: wait(typed)?,
+        guards: Guards::Command,
+        subject: Subject::Command(typed.command.clone()),
+        needed: Needed::default(),
+        words: &typed.command,
+        run_timeout: typed.stop.run_timeout,
+        leftovers: (
+            match typed.stop.leftovers {
+                LeftoversArg::Stop => Leftovers::Stop,
+                LeftoversArg::Wait => Leftovers::Wait,
+                LeftoversArg::Leave => Leftovers::Leave,
+            },
+            typed.stop.leftovers_settle,
+        ),
         restart: match typed.restart {
             None => Restart::Never,
             Some(RestartArg::OnLost) => Restart::OnLost,
             Some(RestartArg::Always) => Restart::Always,
         },
-        lease,
-        store,
-    };
-    Ok(Planned { plan, choice })
+    }
+    .planned()
+}
+
+impl Wish<'_> {
+    /// Checks everything, and opens the store.
+    pub(super) fn planned(self) -> Result<Planned, Refused> {
+        let lease = lease(&self.claim.lease)?;
+        let timing = timing(self.times)?;
+        let purpose = purpose(self.record, self.words)?;
+        let choice = choice::choose(self.store)?;
+        let store = choice.open()?;
+        refuse_itself(&lease, store.label().as_str())?;
+        suits(&timing, store.promises())?;
+        let holder = identity::holder(self.record.holder.clone());
+        let environment = command_environment(
+            std::env::vars_os(),
+            &lease,
+            &holder,
+            store.label(),
+            &choice.passed_on,
+        );
+        let plan = RunPlan {
+            settings: self.settings(timing),
+            min_hold: self.claim.min_hold.filter(|span| !span.is_zero()),
+            holder,
+            purpose,
+            not_for_the_guardian: Vec::new(),
+            stop_signal: self.asked.stop_signal,
+            subject: self.subject,
+            needed: self.needed,
+            environment,
+            hooks: HookCommands {
+                acquired: self.telling.on_acquired.clone(),
+                doubt: self.telling.on_doubt.clone(),
+                lost: self.telling.on_lost.clone(),
+                released: self.telling.on_released.clone(),
+            },
+            restart: self.restart,
+            lease,
+            store,
+        };
+        Ok(Planned { plan, choice })
+    }
+
+    fn settings(&self, timing: Timing) -> Settings {
+        let (leftovers, leftovers_settle) = self.leftovers;
+        Settings {
+            timing,
+            wait: self.wait,
+            guards: self.guards,
+            pause_first: Duration::ZERO,
+            prepare: self.telling.on_acquired.is_some(),
+            run_timeout: self.run_timeout,
+            grace: self.asked.grace,
+            leftovers,
+            leftovers_settle,
+        }
+    }
 }
 
 /// A name that was typed.
@@ -75,7 +145,7 @@ pub(super) fn lease(typed: &OsStr) -> Result<LeaseName, Refused> {
 
 /// A standby that stops standing by is none.
 fn wait(typed: &RunArgs) -> Result<Wait, Refused> {
-    match (typed.wait, typed.restart) {
+    match (typed.claim.wait, typed.restart) {
         (wait, None) => Ok(wait.unwrap_or(Wait::No)),
         (None | Some(Wait::Forever), Some(_)) => Ok(Wait::Forever),
         (Some(_), Some(_)) => Err(
@@ -85,8 +155,7 @@ fn wait(typed: &RunArgs) -> Result<Wait, Refused> {
     }
 }
 
-fn timing(typed: &RunArgs) -> Result<Timing, Refused> {
-    let times = &typed.times;
+fn timing(times: &TimeArgs) -> Result<Timing, Refused> {
     let options = TimingOptions {
         ttl: times.ttl,
         renew_every: times.renew_every,
@@ -96,26 +165,9 @@ fn timing(typed: &RunArgs) -> Result<Timing, Refused> {
     Timing::new(options).map_err(|error| error.to_string())
 }
 
-fn settings(typed: &RunArgs, timing: Timing, wait: Wait) -> Settings {
-    Settings {
-        timing,
-        wait,
-        pause_first: std::time::Duration::ZERO,
-        prepare: typed.telling.on_acquired.is_some(),
-        run_timeout: typed.stop.run_timeout,
-        grace: typed.stop.grace,
-        leftovers: match typed.stop.leftovers {
-            LeftoversArg::Stop => Leftovers::Stop,
-            LeftoversArg::Wait => Leftovers::Wait,
-            LeftoversArg::Leave => Leftovers::Leave,
-        },
-        leftovers_settle: typed.stop.leftovers_settle,
-    }
-}
-
-fn purpose(typed: &RunArgs) -> Result<Purpose, Refused> {
+fn purpose(record: &RecordArgs, words: &[OsString]) -> Result<Purpose, Refused> {
     let mut meta = BTreeMap::new();
-    for (key, value) in &typed.record.meta {
+    for (key, value) in &record.meta {
         if meta.insert(key.clone(), value.clone()).is_some() {
             return Err(format!(
                 "--meta {} is given twice; give each key once",
@@ -133,18 +185,18 @@ fn purpose(typed: &RunArgs) -> Result<Purpose, Refused> {
         ));
     }
     let text = |word: &OsString| word.to_string_lossy().into_owned();
-    let (program, args) = match typed.record.record {
+    let (program, args) = match record.record {
         RecordArg::Nothing => (None, None),
-        RecordArg::Program => (typed.command.first().map(text), None),
+        RecordArg::Program => (words.first().map(text), None),
         RecordArg::Args => {
-            let args = typed.command.iter().skip(1).map(text).collect();
-            (typed.command.first().map(text), Some(args))
+            let args = words.iter().skip(1).map(text).collect();
+            (words.first().map(text), Some(args))
         }
     };
     Ok(Purpose {
         program,
         args,
-        note: typed.record.note.clone(),
+        note: record.note.clone(),
         meta,
     })
 }

@@ -3,7 +3,7 @@
 use super::args::ReleaseArgs;
 use super::exit::{self, Exit};
 use super::operating::{self, Desk, Failed};
-use super::report::span;
+use super::phrases::span;
 use super::{held, named, plan};
 use crate::clock::{BootClock, Clock, Instant};
 use crate::commands::events::LogLevel;

@@ -2,16 +2,18 @@
 
 use std::time::Duration;
 
-use super::held::asked_for;
+use super::phrases::{
+    Told, Whom, because, left_behind, lost, of_hook, processes, renew_failed, span, started,
+    stop_reason,
+};
 use super::voice::Voice;
 use super::waiting::Display;
-use super::{named, os_error, printable, terminal};
+use super::{named, terminal};
 use crate::clock::{BootClock, Clock, Instant};
 use crate::commands::events::LogLevel;
-use crate::commands::run::{HookFate, HookName, Listener, News};
-use crate::lease::{FencingToken, LostWhy, Observation, RefusedWhy, StopRequest, StoreError};
-use crate::process::{Containment, Survivor, name_of};
-use crate::supervisor::{CommandEnd, StopWhy, Wait};
+use crate::commands::run::{Listener, News};
+use crate::lease::{FencingToken, Observation, RefusedWhy, StopRequest};
+use crate::supervisor::{StopWhy, Wait};
 
 /// Says what a run has to tell.
 #[derive(Debug)]
@@ -19,6 +21,8 @@ pub(super) struct Printer {
     pub(super) voice: Voice,
     lease: String,
     stop_signal: String,
+    /// Who is stopped.
+    whom: Whom,
     /// How much it matters that we wait.
     waiting: LogLevel,
     /// The holder that was last said to be waited for: said again only when it changes.
@@ -36,6 +40,7 @@ impl Printer {
             voice,
             lease: named(lease),
             stop_signal,
+            whom: Whom::Command,
             waiting: LogLevel::Info,
             waited_for: None,
             display: None,
@@ -48,6 +53,11 @@ impl Printer {
         let lease = &self.lease;
         let can = self.voice.can_draw();
         self.display = can.then(|| Display::new(lease, limit, BootClock.now()));
+    }
+
+    /// It is not a command that is guarded.
+    pub(super) fn guards(&mut self, whom: Whom) {
+        self.whom = whom;
     }
 
     /// To be refused is no news, and so neither is to wait: cron would mail it.
@@ -101,9 +111,6 @@ impl Listener for Printer {
         self.voice.says(self.waiting)
     }
 }
-
-/// How much it matters, and how it is said.
-type Told = Option<(LogLevel, String)>;
 
 impl Printer {
     fn waiting(&mut self, why: RefusedWhy, by: &Observation) -> Told {
@@ -179,7 +186,7 @@ impl Printer {
             }
             News::RenewFailed {
                 error, remaining, ..
-            } => (LogLevel::Warn, renew_failed(error, *remaining)),
+            } => (LogLevel::Warn, renew_failed(error, *remaining, &self.whom)),
             News::DoubtEnded => {
                 let text = format!("the store answers again; {lease} is still ours");
                 (LogLevel::Info, text)
@@ -203,10 +210,8 @@ impl Printer {
             News::Started { pid, containment } => {
                 return Some((LogLevel::Debug, started(*pid, *containment)));
             }
-            News::Killing { .. } => {
-                let text = "sending SIGKILL to the whole command".to_owned();
-                return Some((LogLevel::Debug, text));
-            }
+            News::Guarding { .. } => return self.of_whom("guarding"),
+            News::Killing { .. } => return self.of_whom("sending SIGKILL to"),
             News::Stopping {
                 why,
                 kill_in,
@@ -231,10 +236,10 @@ impl Printer {
                     "is no longer ours"
                 }
             ),
-            News::GuardianLost { running: true } => {
+            News::GuardianLost { running: true } if matches!(self.whom, Whom::Command) => {
                 "the guardian is gone; killing the command".to_owned()
             }
-            News::GuardianLost { running: false } => "the guardian is gone".to_owned(),
+            News::GuardianLost { .. } => "the guardian is gone".to_owned(),
             News::Hook { hook, fate, .. } => return of_hook(*hook, fate),
             News::Restarting { delay } => {
                 let text = format!("queueing for {} again in {}", self.lease, span(*delay));
@@ -249,6 +254,11 @@ impl Printer {
         Some((LogLevel::Warn, text))
     }
 
+    fn of_whom(&self, done: &str) -> Told {
+        let text = format!("{done} {}", self.whom.words());
+        Some((LogLevel::Debug, text))
+    }
+
     fn stopping(
         &self,
         why: StopWhy,
@@ -261,132 +271,14 @@ impl Printer {
         }
         // The line that names leftovers has been printed, and the one about a hook follows.
         let why = stop_reason(why, &self.lease, asked)?;
+        if let Whom::Nobody = self.whom {
+            return Some(why);
+        }
         Some(format!(
-            "{why}: sending {} to the whole command, and SIGKILL in {}",
+            "{why}: sending {} to {}, and SIGKILL in {}",
             self.stop_signal,
+            self.whom.words(),
             span(kill_in)
         ))
     }
-}
-
-/// A hook that went well is no news.
-fn of_hook(hook: HookName, fate: &HookFate) -> Told {
-    let how = match fate {
-        HookFate::Ended(CommandEnd::Exited(0)) => {
-            return Some((LogLevel::Debug, format!("the {} hook ended", hook.word())));
-        }
-        HookFate::Ended(CommandEnd::Exited(code)) => format!("failed with exit code {code}"),
-        HookFate::Ended(CommandEnd::Killed(signal)) => {
-            format!("was killed by {}", name_of(*signal))
-        }
-        HookFate::NotStarted(error) => format!("could not be started: {}", os_error(error)),
-        HookFate::TooSlow => "did not end within 10s and was killed".to_owned(),
-        HookFate::NotDead => "was killed and is still there; it is not waited for".to_owned(),
-    };
-    // The one that keeps the command from starting is named by the last word.
-    let level = match hook {
-        HookName::Acquired => LogLevel::Debug,
-        HookName::Doubt | HookName::Lost | HookName::Released => LogLevel::Warn,
-    };
-    Some((level, format!("the {} hook {how}", hook.word())))
-}
-
-/// Why the command is being stopped; `None` for leftovers, which have names, and for a hook, which has a
-/// line of its own.
-pub(super) fn stop_reason(
-    why: StopWhy,
-    lease: &str,
-    asked: Option<&StopRequest>,
-) -> Option<String> {
-    Some(match why {
-        StopWhy::Lost(why) => format!("{lease} was lost: it {}", lost(why)),
-        StopWhy::NotRenewed => format!("{lease} could not be renewed in time"),
-        StopWhy::RunTimeout => "--run-timeout was reached".to_owned(),
-        StopWhy::Operator => asked_for(lease, asked),
-        StopWhy::ScheduledEvent => "this machine is about to go away".to_owned(),
-        StopWhy::Leftovers | StopWhy::Hook => return None,
-        StopWhy::Internal => "the guardian is gone".to_owned(),
-        StopWhy::Interrupted => "a signal came before the command was started".to_owned(),
-    })
-}
-
-fn renew_failed(error: &StoreError, remaining: Option<Duration>) -> String {
-    let until = remaining.map_or_else(
-        || "trying again".to_owned(),
-        |left| {
-            let left = span(left);
-            format!("the command is stopped in {left} unless a renewal is answered")
-        },
-    );
-    format!("{}; {until}", because(Some(error)))
-}
-
-fn started(pid: i32, containment: Containment) -> String {
-    let how = match containment {
-        Containment::Tree => "kept together by descent (no cgroup of its own could be made)",
-        Containment::Cgroup => "in a cgroup of its own",
-    };
-    format!("started process {pid}, {how}")
-}
-
-/// What stays when its parent has ended; of the command's, there is an option that leaves it alone.
-fn left_behind(left: &[Survivor], of_hook: bool) -> String {
-    let left = processes(left);
-    if of_hook {
-        return format!("--on-acquired left {left} behind; stopping them");
-    }
-    format!(
-        "the command ended and left {left} behind; stopping them (--leftovers wait or leave changes \
-         that)"
-    )
-}
-
-/// Processes by number and name, not more than a line can hold.
-fn processes(left: &[Survivor]) -> String {
-    const MOST: usize = 8;
-    let mut parts: Vec<String> = left.iter().take(MOST).map(process).collect();
-    if left.len() > MOST {
-        parts.push(format!("and {} more", left.len() - MOST));
-    }
-    parts.join(", ")
-}
-
-fn process(survivor: &Survivor) -> String {
-    let Survivor {
-        pid,
-        program,
-        ours_to_kill,
-    } = survivor;
-    let note = if *ours_to_kill {
-        ""
-    } else {
-        ", of another user: it cannot be killed"
-    };
-    format!("{pid} ({}{note})", printable(program))
-}
-
-pub(super) fn lost(why: LostWhy) -> &'static str {
-    match why {
-        LostWhy::Expired => "ran out at the store",
-        LostWhy::Taken => "now belongs to somebody else",
-        LostWhy::Broken => "was taken away by an operator",
-        LostWhy::Vanished => "is no longer known to the store",
-    }
-}
-
-pub(super) fn because(error: Option<&StoreError>) -> String {
-    error.map_or_else(
-        || "the store gave no answer".to_owned(),
-        |error| super::chain(error),
-    )
-}
-
-/// A span for people: never finer than it is worth.
-pub(super) fn span(span: Duration) -> String {
-    let rounded = if span >= Duration::from_secs(10) {
-        Duration::from_secs(span.as_secs())
-    } else {
-        Duration::from_millis(u64::try_from(span.as_millis()).unwrap_or(u64::MAX))
-    };
-    humantime::format_duration(rounded).to_string()
 }

@@ -1,18 +1,18 @@
 //! News for the service manager: that we are ready, what we are doing, and that we are alive.
 //!
-//! READY means queued or holding: a standby is ready. It comes once. The watchdog is fed by the loop
+//! READY means queued or holding: a standby is ready; from `hold`, holding. It comes once. The watchdog is fed by the loop
 //! that renews, and by nothing else, so that it starves when that loop stands still. It does not
 //! starve because renewals fail or the guardian is silent: the loop deals with both, on time, and to
 //! be killed over them would end a command whose lease may still be kept.
 
 use std::time::Duration;
 
-use super::report::{self, stop_reason};
+use super::phrases::{self, stop_reason};
 use super::{held, named, os_error, printable};
 use crate::clock::{BootClock, Clock, Instant};
 use crate::commands::run::{Ended, Listener, News, RunPlan};
 use crate::process::{NotTold, NotifySocket, ServiceManager, Told, name_of};
-use crate::supervisor::{CommandEnd, Outcome, Restart};
+use crate::supervisor::{CommandEnd, Guards, Outcome, Restart};
 
 /// How long after a full queue we try again; measured here, from the attempt. Too small, and a busy
 /// service manager is knocked at for nothing; too large, and a start is seen late.
@@ -36,6 +36,8 @@ pub(super) struct Service {
     socket: Option<NotifySocket>,
     /// A further run follows, so that the end of one is not the end of the service.
     runs_again: bool,
+    /// Ready means holding, and nothing less: what waits for us goes on then (`hold`).
+    ready_when_held: bool,
     /// What people have to be told and have not been yet.
     warnings: Vec<String>,
     lease: String,
@@ -99,6 +101,7 @@ impl Service {
                 _ => Instant::NEVER,
             },
             socket,
+            ready_when_held: plan.settings.guards == Guards::Process,
             runs_again: plan.restart != Restart::Never,
             warnings,
             holding: format!("holding {lease}"),
@@ -198,7 +201,7 @@ impl Service {
                 format!("waiting for {lease}: {}", held::standing(*why, Some(by)))
             }
             News::StoreSilent { error } => {
-                format!("waiting for {lease}: {}", report::because(*error))
+                format!("waiting for {lease}: {}", phrases::because(*error))
             }
             News::Refused { why, by } => {
                 format!("refused: {lease} is {}", held::standing(*why, *by))
@@ -209,13 +212,17 @@ impl Service {
                 self.holding = format!("holding {lease} since {since}, token {token}");
                 self.holding.clone()
             }
+            News::Guarding { pid: Some(pid) } => {
+                self.holding = format!("{}, guarding process {pid}", self.holding);
+                self.holding.clone()
+            }
             News::Started { .. } => {
                 let program = self.program.as_deref().unwrap_or("the command");
                 self.holding = format!("{}, running {program}", self.holding);
                 self.holding.clone()
             }
             News::RenewFailed { error, .. } => {
-                self.trouble = report::because(Some(error));
+                self.trouble = phrases::because(Some(error));
                 return None;
             }
             News::Doubt { remaining } => format!(
@@ -236,7 +243,7 @@ fn stopping(news: &News<'_>, lease: &str) -> Option<String> {
     Some(match news {
         News::Stopping { why, asked, .. } => stop_reason(*why, lease, *asked)
             .unwrap_or_else(|| "what the command left behind".to_owned()),
-        News::Lost { why, .. } => format!("{lease} was lost: it {}", report::lost(*why)),
+        News::Lost { why, .. } => format!("{lease} was lost: it {}", phrases::lost(*why)),
         News::GuardianLost { .. } => "the guardian is gone".to_owned(),
         News::Survivors { left, .. } if !left.is_empty() => {
             format!("{} processes were killed and are still there", left.len())
@@ -251,7 +258,10 @@ impl Listener for Service {
             return;
         }
         match news {
-            News::Waiting { .. } | News::Acquired { .. } => self.get_ready(),
+            News::Waiting { .. } | News::Acquired { .. } if !self.ready_when_held => {
+                self.get_ready();
+            }
+            News::Guarding { .. } => self.get_ready(),
             // A service manager that is told STOPPING stops everything for good.
             _ if self.runs_again => {}
             News::Stopping { kill_in, .. } => self.stop(Some(*kill_in + AFTERWARDS)),

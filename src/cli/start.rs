@@ -7,16 +7,20 @@ use clap::Parser;
 use super::args::{Cli, Verb};
 use super::exit::{self, Exit};
 use super::voice::Voice;
-use super::{completions, man_page, os_error, output, pause, release, run, usage};
+use super::{completions, hold, man_page, os_error, output, pause, release, run, status, usage};
 use crate::commands::events::LogLevel;
 
 /// Does what the arguments say.
 #[must_use]
 pub fn main(arguments: impl Iterator<Item = OsString>) -> Exit {
     let words: Vec<OsString> = arguments.collect();
+    let for_eval = hold::with_background(&words);
     let text = match Cli::try_parse_from(&words) {
         Ok(Cli { verb }) => match verb {
             Verb::Run(typed) => return run::run(&typed),
+            Verb::Hold(typed) => return hold::hold(&typed),
+            Verb::Status(typed) => return status::status(&typed),
+            Verb::CompleteLeases(typed) => return status::complete_leases(&typed),
             Verb::Release(typed) => return release::release(&typed),
             Verb::Pause(typed) => return pause::pause(&typed),
             Verb::Resume(typed) => return pause::resume(&typed),
@@ -29,6 +33,9 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> Exit {
         Ok(()) => Exit::Code(0),
         Err(why) => {
             Voice::text(LogLevel::Error).last_word(LogLevel::Error, &why);
+            if for_eval {
+                hold::leave_the_eval(exit::INVALID);
+            }
             Exit::Code(exit::INVALID)
         }
     }

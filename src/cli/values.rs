@@ -47,6 +47,12 @@ pub(super) fn token(text: &str) -> Result<FencingToken, String> {
         .ok_or_else(|| "it is no token: a number from 1, as leasectl status shows it".to_owned())
 }
 
+/// `--count`: a number from 1.
+pub(super) fn count(text: &str) -> Result<u64, String> {
+    let number = text.parse().ok().filter(|number| *number > 0);
+    number.ok_or_else(|| "it is no number from 1".to_owned())
+}
+
 /// `--wait`: a duration or `forever`.
 pub(super) fn wait(text: &str) -> Result<Wait, String> {
     if text == "forever" {
@@ -72,6 +78,22 @@ pub(super) fn events(text: &str) -> Result<EventsArg, String> {
         },
         None if text.is_empty() => Err("it is empty; write a file or fd:N".to_owned()),
         None => Ok(EventsArg::File(PathBuf::from(text))),
+    }
+}
+
+/// `--pid`: the number of a process.
+pub(super) fn pid(text: &str) -> Result<i32, String> {
+    match text.parse() {
+        Ok(pid @ 1..) => Ok(pid),
+        _ => Err("it is no process; write a number, such as $$".to_owned()),
+    }
+}
+
+/// `--ready-fd`: a descriptor beyond the standard ones.
+pub(super) fn descriptor(text: &str) -> Result<i32, String> {
+    match text.parse() {
+        Ok(number @ 3..) => Ok(number),
+        _ => Err("it is the number of an open descriptor from 3 on".to_owned()),
     }
 }
 

@@ -6,3 +6,4 @@ pub mod operator;
 mod pause;
 pub mod release;
 pub mod run;
+pub mod status;

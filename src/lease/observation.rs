@@ -50,6 +50,9 @@ pub struct Observation {
     pub paused: Option<Pause>,
     /// What the holder was asked.
     pub stop_request: Option<StopRequest>,
+    /// What decides could not be asked, and the record does not settle it: the state may be wrong. Never
+    /// so for one who may take the lease.
+    pub unsure: bool,
 }
 
 impl Observation {
@@ -64,6 +67,7 @@ impl Observation {
             cooldown_until: None,
             paused: None,
             stop_request: None,
+            unsure: false,
         }
     }
 
@@ -76,7 +80,7 @@ impl Observation {
                 let ended = record.ended.is_some();
                 (record.token, record.renewals, record.not_before_at, ended)
             });
-            (seen.state, hold)
+            (seen.state, seen.unsure, hold)
         };
         shown(self) == shown(other)
             && self.paused == other.paused

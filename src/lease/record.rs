@@ -115,6 +115,16 @@ impl LeaseRecord {
         record
     }
 
+    /// The last run that is over, for one who sees whether the run of `token` is still on. A run that is
+    /// not, and whose end nobody wrote, vanished.
+    #[must_use]
+    pub fn last_run_if(&self, held: bool) -> Option<EndedRun> {
+        match &self.ended {
+            None if held => self.last_run.clone(),
+            _ => Some(self.as_last_run()),
+        }
+    }
+
     fn as_last_run(&self) -> EndedRun {
         self.ended.clone().unwrap_or_else(|| EndedRun {
             token: self.token,
@@ -312,6 +322,8 @@ mod tests {
         let at = WallTime::from_unix_millis;
         let first = LeaseRecord::of_grant(&claim(), token(7), at(1_000), None);
         let second = LeaseRecord::of_grant(&claim(), token(8), at(9_000), Some(&first));
+        assert_eq!(second.last_run_if(true), second.last_run);
+        assert_eq!(second.last_run_if(false).unwrap().token, second.token);
         assert_eq!(second.last_run.unwrap().outcome, OutcomeWord::Vanished);
     }
 

@@ -76,7 +76,7 @@ pub trait LeaseStore: fmt::Debug + Send + Sync + 'static {
     async fn observe(&self, name: &LeaseName) -> Result<Observation, StoreError>;
 
     /// All leases whose names begin with `prefix`, by name: those that are held or shut, and those that
-    /// have a record. Looks without touching.
+    /// have a record, readable or not. Looks without touching.
     ///
     /// - A lease that cannot be read hides no other.
     /// - Not promised: that the looks were taken at one instant.
@@ -96,6 +96,18 @@ pub trait LeaseStore: fmt::Debug + Send + Sync + 'static {
     async fn wait_for_change(
         &self,
         seen: &Observation,
+        at_most: Duration,
+    ) -> Result<(), StoreError>;
+
+    /// The same for many: returns when people would be shown something else of one of those that were
+    /// `seen`, or when a lease has come that was not, and whose name begins with `prefix`.
+    ///
+    /// - Whoever was seen as a lease that never existed ([`Observation::untouched`]) is looked at as well.
+    /// - Everything else is as with [`LeaseStore::wait_for_change`].
+    async fn wait_for_any_change(
+        &self,
+        seen: &[Observation],
+        prefix: Option<&str>,
         at_most: Duration,
     ) -> Result<(), StoreError>;
 

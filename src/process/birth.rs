@@ -6,6 +6,7 @@ use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, FdFlag, OFlag, fcntl};
 use nix::unistd::{dup2_stdin, dup2_stdout, pipe2, read};
 
+use super::guard::Main;
 use super::guardian::Guardian;
 use super::message::{Part, Report};
 use super::sweep::{self, CommandGroup};
@@ -23,7 +24,12 @@ impl Guardian {
             self.tell(Report::NotStarted(libc::ETIME));
             return self.nothing_left();
         }
-        for image in self.hook.iter_mut().chain([&mut self.image]) {
+        let command = match (&mut self.main, part) {
+            (Main::Charge(_), Part::Command) => return self.take_charge(),
+            (Main::Charge(_), Part::Hook) => None,
+            (Main::Command(image), _) => Some(image),
+        };
+        for image in self.hook.iter_mut().chain(command) {
             image.set_token(token);
         }
         match self.fork_part(part, input) {
@@ -77,9 +83,10 @@ impl Guardian {
     /// Runs in the new process; returns only the errno of what failed, negative when it was not the
     /// command's fault.
     fn become_part(&self, part: Part, input: Option<OwnedFd>, guardian: Pid) -> i32 {
-        let image = match part {
-            Part::Hook => self.hook.as_ref(),
-            Part::Command => Some(&self.image),
+        let image = match (part, &self.main) {
+            (Part::Hook, _) => self.hook.as_ref(),
+            (Part::Command, Main::Command(image)) => Some(image),
+            (Part::Command, Main::Charge(_)) => None,
         };
         let Some(image) = image else {
             return -libc::ENOENT;

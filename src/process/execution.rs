@@ -149,6 +149,16 @@ impl Execution {
         }
     }
 
+    /// Whether the command, or what is guarded in its place, is there.
+    pub(super) const fn has_main(&self) -> bool {
+        matches!(self.part, Part::Command) && self.command().is_some()
+    }
+
+    /// Whether stopping has begun.
+    pub(super) fn is_ending(&self) -> bool {
+        self.stage != Stage::Running
+    }
+
     /// Killing has begun: stops are our own doing from here on and of no interest to anybody.
     pub(super) const fn is_killing(&self) -> bool {
         matches!(self.stage, Stage::Killing { .. })

@@ -13,6 +13,7 @@ use tokio::time::{Instant as Monotonic, sleep_until};
 
 use super::cgroup::Cgroup;
 use super::channel::{Channel, Received};
+use super::charge::Watched;
 use super::event::FrontEvent;
 use super::execution::{Ending, Execution};
 use super::guard::{Containment, Guard};
@@ -57,6 +58,7 @@ pub struct Front {
     /// Whether there may be more to reap, of which no signal tells any more.
     unreaped: bool,
     pub(super) passing: Passing,
+    pub(super) charge: Watched,
 }
 
 /// Signals on their way to the command by way of the guardian. It may be slower than whoever sends
@@ -76,7 +78,15 @@ impl Front {
     /// # Errors
     /// The kernel's, when a descriptor cannot be watched.
     pub fn new(guard: Guard) -> io::Result<Self> {
+        let charge = Watched::of(guard.ward, guard.stop_signal)?;
         Ok(Self {
+            // Somebody else's process: so is its terminal.
+            terminal: if charge.is_one() {
+                None
+            } else {
+                Terminal::open()
+            },
+            charge,
             channel_ready: sys::watch(guard.channel.as_fd())?,
             channel: guard.channel,
             signals_ready: sys::watch(guard.signals.as_fd())?,
@@ -89,7 +99,6 @@ impl Front {
             command: None,
             heartbeat: Heartbeat::default(),
             news: VecDeque::new(),
-            terminal: Terminal::open(),
             unreaped: false,
             passing: Passing::default(),
         })
@@ -123,12 +132,14 @@ impl Front {
             }
             let kill_at = self.next_pass();
             let guarded = matches!(self.keeper, Keeper::Guardian(_));
+            let ours = matches!(self.keeper, Keeper::Ourselves(_));
             tokio::select! {
                 biased;
                 ready = self.signals_ready.readable() => ready?.clear_ready(),
                 ready = self.channel_ready.readable(), if guarded => ready?.clear_ready(),
                 () = sleep_until(self.heartbeat.due()), if guarded && self.heartbeat.is_on() => {}
                 () = sleep_until(kill_at), if !guarded => {}
+                () = self.charge.ends(), if ours => self.reap(),
                 () = yield_now(), if self.unreaped => self.reap(),
             }
             // Reports first: an exit that the guardian reported before it died must not be lost.
@@ -233,7 +244,7 @@ impl Front {
     }
 
     /// Reaps our own children: the guardian, what was here before it, and, after its death, the tree.
-    fn reap(&mut self) {
+    pub(super) fn reap(&mut self) {
         /// A storm may die faster than we can reap: renewing and killing go on meanwhile.
         const REAPED_AT_ONCE: usize = 64;
         self.unreaped = false;
@@ -314,6 +325,14 @@ impl Front {
         };
         if !execution.has_tree() || self.cgroup.as_ref().is_some_and(Cgroup::is_populated) {
             return;
+        }
+        if self.charge.is_one() && self.command.is_some() {
+            if !self.charge.is_over(execution.is_ending()) {
+                return;
+            }
+            self.command = None;
+            let ended = Change::Exited(0);
+            self.news.push_back(FrontEvent::Command(ended));
         }
         if no_children || (!self.strangers.is_empty() && self.tree.looks_empty()) {
             execution.emptied();

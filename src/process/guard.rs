@@ -2,17 +2,18 @@
 
 use std::ffi::{CString, OsString};
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{OwnedFd, RawFd};
 use std::time::Duration;
 
 use nix::sys::prctl;
 use nix::sys::signal::{SigSet, SigmaskHow, Signal, sigprocmask};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::timerfd::{ClockId, TimerFd, TimerFlags};
-use nix::unistd::{getpgrp, getpid, getppid, getsid};
+use nix::unistd::{close, getpgrp, getpid, getppid, getsid};
 
 use super::cgroup::Cgroup;
 use super::channel::Channel;
+use super::charge::{Charge, Ward};
 use super::execution::Execution;
 use super::guardian::{Guardian, IGNORED};
 use super::hook;
@@ -22,19 +23,56 @@ use super::sweep::{self, CommandGroup};
 use super::sys::{self, Disposition, Fork, Image, Pid};
 use super::tree::Tree;
 
-/// What is run, and how it is stopped.
+/// What is guarded.
+#[derive(Debug)]
+pub enum Subject {
+    /// A program and its arguments, which are started.
+    Command(Vec<OsString>),
+    /// A process that is there already, which is only told to end; without one there is nothing to tell.
+    Charge(Option<Charge>),
+}
+
+impl Subject {
+    /// The same once more: each guard has its own.
+    ///
+    /// # Errors
+    /// No descriptor to be had.
+    pub fn again(&self) -> io::Result<Self> {
+        Ok(match self {
+            Self::Command(words) => Self::Command(words.clone()),
+            Self::Charge(charge) => Self::Charge(charge.as_ref().map(Charge::again).transpose()?),
+        })
+    }
+}
+
+/// What is guarded, and how it is stopped.
 #[derive(Debug)]
 pub struct Guarded {
-    /// The program and its arguments.
-    pub command: Vec<OsString>,
-    /// Its environment, complete but for `LEASECTL_TOKEN`, which is known only with the lease.
+    /// What is guarded.
+    pub subject: Subject,
+    /// The environment, complete but for `LEASECTL_TOKEN`, which is known only with the lease.
     pub environment: Vec<(OsString, OsString)>,
     /// The `acquired` hook, which comes first.
     pub hook: Option<HookImage>,
-    /// How leasectl stops it.
+    /// Descriptors of the front that the guardian must not keep open: whoever reads them waits for their end.
+    pub not_for_the_guardian: Vec<RawFd>,
+    /// How leasectl stops all of it.
     pub stop_signal: SignalName,
     /// From the stop signal to SIGKILL when the lease runs out or leasectl has died.
     pub expiry_grace: Duration,
+}
+
+impl Guarded {
+    /// Whether anything is started, which can then be put into a cgroup.
+    const fn starts(&self) -> bool {
+        matches!(self.subject, Subject::Command(_)) || self.hook.is_some()
+    }
+
+    fn close_what_is_not_for_the_guardian(&self) {
+        for descriptor in &self.not_for_the_guardian {
+            close(*descriptor).ok();
+        }
+    }
 }
 
 /// A hook that is a part of the tree.
@@ -64,6 +102,26 @@ pub struct Guard {
     pub(super) tree: Tree,
     pub(super) cgroup: Option<Cgroup>,
     pub(super) strangers: Vec<Pid>,
+    pub(super) ward: Ward,
+    pub(super) stop_signal: i32,
+}
+
+/// What comes after the `acquired` hook, ready.
+#[derive(Debug)]
+pub(super) enum Main {
+    Command(Image),
+    Charge(Option<Charge>),
+}
+
+impl Main {
+    fn of(guarded: &Guarded) -> io::Result<Self> {
+        Ok(match &guarded.subject {
+            Subject::Command(words) => Self::Command(image(words, &guarded.environment)?),
+            Subject::Charge(charge) => {
+                Self::Charge(charge.as_ref().map(Charge::again).transpose()?)
+            }
+        })
+    }
 }
 
 impl Guard {
@@ -80,7 +138,7 @@ impl Guard {
         let own_group = getpgrp().as_raw();
         let strangers = earlier_children(front, own_group)?;
         let (ours, theirs) = Channel::pair()?;
-        let cgroup = Cgroup::create();
+        let cgroup = guarded.starts().then(Cgroup::create).flatten();
         let guardian = Guardian {
             channel: theirs,
             front: sys::pidfd_open(front)?,
@@ -89,7 +147,7 @@ impl Guard {
             tree: Tree::below(front, own_group, Vec::new())?,
             cgroup: cgroup.as_ref().map(Cgroup::again).transpose()?,
             hook: guarded.hook.as_ref().map(hook_image).transpose()?,
-            image: image(&guarded.command, &guarded.environment)?,
+            main: Main::of(guarded)?,
             inherited: *inherited,
             group: command_group(own_group),
             stop_signal: guarded.stop_signal.number(),
@@ -102,9 +160,11 @@ impl Guard {
             outbox: Outbox::default(),
         };
         let tree = Tree::below(front, own_group, strangers.clone())?;
+        let ward = Ward::of(&guarded.subject)?;
         match sys::fork_alone()? {
             Fork::Child => {
-                drop((ours, stream, tree));
+                drop((ours, stream, tree, ward));
+                guarded.close_what_is_not_for_the_guardian();
                 become_guardian(guardian)
             }
             Fork::Parent(pid) => Ok(Self {
@@ -114,6 +174,8 @@ impl Guard {
                 tree,
                 cgroup,
                 strangers,
+                ward,
+                stop_signal: guarded.stop_signal.number(),
             }),
         }
     }

@@ -17,6 +17,7 @@ use nix::unistd::read;
 use super::cgroup::Cgroup;
 use super::channel::{Channel, Received};
 use super::execution::{Ending, Execution};
+use super::guard::Main;
 use super::message::{Order, Report};
 use super::outbox::Outbox;
 use super::signals::InheritedSignals;
@@ -57,7 +58,7 @@ pub(super) struct Guardian {
     pub(super) cgroup: Option<Cgroup>,
     /// What is run: the `acquired` hook, when there is one, then the command.
     pub(super) hook: Option<Image>,
-    pub(super) image: Image,
+    pub(super) main: Main,
     pub(super) inherited: InheritedSignals,
     pub(super) group: CommandGroup,
     pub(super) stop_signal: i32,
@@ -81,6 +82,7 @@ impl Guardian {
             self.wait();
             self.listen();
             self.hear_of_birth();
+            self.look_at_charge();
             self.reap();
             self.act_on_time();
             if self.execution.is_over()
@@ -119,12 +121,13 @@ impl Guardian {
             fd(self.timer.as_fd()),
             fd(self.children.as_fd()),
             fd(self.birth.as_ref().map_or(self.timer.as_fd(), AsFd::as_fd)),
+            fd(self.charge().map_or(self.timer.as_fd(), AsFd::as_fd)),
             PollFd::new(self.channel.as_fd(), self.channel_events()),
             fd(self.front.as_fd()),
         ];
         // Once the front is gone its two descriptors stay readable for ever: leave them out.
         let count = if self.execution.front_is_gone() {
-            3
+            4
         } else {
             fds.len()
         };
@@ -178,6 +181,9 @@ impl Guardian {
     }
 
     fn send_stop_signal(&mut self) {
+        if let (Main::Charge(Some(charge)), true) = (&self.main, self.execution.has_main()) {
+            charge.stop(self.stop_signal);
+        }
         self.tree.signal(self.stop_signal, self.execution.kill_at());
     }
 
@@ -189,7 +195,7 @@ impl Guardian {
             }
             Order::Go { token, part } => self.start(token, part, descriptor),
             Order::Signal(number) => {
-                if let Some(command) = self.execution.command() {
+                if let Some(command) = self.own_command() {
                     sys::send(command, number).ok();
                 }
             }
@@ -199,6 +205,7 @@ impl Guardian {
                 }
             }
             Order::Kill => self.execution.kill(BootClock.now()),
+            Order::LetGo if self.guards_a_charge() => self.let_charge_go(),
             Order::LetGo => self.execution.let_go(),
             Order::Ping => self.tell(Report::Pong),
             Order::Pause(signal) => self.pause(signal),
@@ -221,7 +228,7 @@ impl Guardian {
     /// command does not get the signal twice.
     fn resume(&mut self) {
         self.reap();
-        if let (Some(command), true) = (self.execution.command(), self.execution.may_resume()) {
+        if let (Some(command), true) = (self.own_command(), self.execution.may_resume()) {
             sys::send(command, libc::SIGCONT).ok();
         }
     }
@@ -250,7 +257,7 @@ impl Guardian {
         self.unreaped = true;
     }
 
-    fn command_changed(&mut self, change: Change) {
+    pub(super) fn command_changed(&mut self, change: Change) {
         let ended = matches!(change, Change::Exited(_) | Change::Killed(_));
         let over = ended && self.execution.is_paused();
         self.execution.changed(change);
@@ -269,7 +276,8 @@ impl Guardian {
     }
 
     fn no_children(&mut self) {
-        if !self.execution.has_tree() || self.execution.awaits_command() {
+        let lives = self.guards_a_charge();
+        if !self.execution.has_tree() || self.execution.awaits_command() || lives {
             return;
         }
         // A process that was put into the cgroup from outside is no child of ours.
@@ -290,7 +298,10 @@ impl Guardian {
     /// The command itself and its group first: that takes no look at `/proc`, which may be slow, or
     /// fail for want of a descriptor.
     fn kill_command(&self) {
-        if let Some(command) = self.execution.command() {
+        if let Some(charge) = self.charge() {
+            charge.kill();
+        }
+        if let Some(command) = self.own_command() {
             sys::send(command, libc::SIGKILL).ok();
             if self.group_of(self.execution.part()) == CommandGroup::Own {
                 sys::send_group(command, libc::SIGKILL).ok();

@@ -9,9 +9,11 @@
 //! [`Guard::fork`] splits off the guardian, [`Front`] talks to it. All `unsafe` is in `sys/`.
 
 mod alarm;
+mod background;
 mod birth;
 mod cgroup;
 mod channel;
+mod charge;
 mod event;
 mod execution;
 mod front;
@@ -34,13 +36,18 @@ mod terminal;
 mod tree;
 
 pub use alarm::Alarm;
+pub use background::{Parted, Parting, keep_output_clean, part};
+pub use charge::Charge;
 pub use event::FrontEvent;
 pub use front::Front;
-pub use guard::{Containment, Guard, Guarded, HookImage, has_terminal, somebody_can_continue_us};
-pub use outlet::{LONGEST_LINE, Outlet};
+pub use guard::{
+    Containment, Guard, Guarded, HookImage, Subject, has_terminal, somebody_can_continue_us,
+};
+pub use outlet::{LONGEST_LINE, Outlet, nobody_reads};
 pub use service_manager::{NotTold, NotifySocket, ServiceManager, Told};
 pub use signals::{
-    Heard, InheritedSignals, JobControl, SignalName, die_of, name_of, stop_ourselves,
+    Heard, InheritedSignals, JobControl, SignalName, SignalStream, die_of, end_ourselves, name_of,
+    stop_ourselves,
 };
 pub use sleeper::Sleeper;
 pub use survivor::Survivor;

@@ -91,7 +91,14 @@ impl Front {
     /// Sends the stop signal to the whole tree; SIGKILL follows after `grace`.
     pub fn stop(&mut self, grace: Duration) {
         self.command_killed();
-        self.order(Order::Stop { grace });
+        match &mut self.keeper {
+            Keeper::Ourselves(execution) if self.charge.is_one() => {
+                self.charge.stop();
+                execution.stop(BootClock.now(), grace);
+                self.reap();
+            }
+            _ => self.order(Order::Stop { grace }),
+        }
     }
 
     /// SIGKILL to the whole tree, again and again until it is gone.
@@ -100,6 +107,7 @@ impl Front {
         match &mut self.keeper {
             Keeper::Guardian(_) => self.order(Order::Kill),
             Keeper::Ourselves(execution) => {
+                self.charge.kill();
                 execution.kill(BootClock.now());
                 self.kill_pass();
             }
@@ -140,6 +148,12 @@ impl Front {
             .filter(|pid| Some(*pid) != guardian)
             .map(Survivor::of)
             .collect()
+    }
+
+    /// The process that was there before, while it is there.
+    #[must_use]
+    pub fn charge(&self) -> Option<Survivor> {
+        self.charge.living().map(Survivor::of)
     }
 
     /// Ends the conversation and leaves the tree to the guardian, which kills until nothing is left.

@@ -66,6 +66,24 @@ impl Outlet {
         Self::again(sys::take_descriptor(number)?)
     }
 
+    /// The same for us alone: the number is closed, so that the reader sees the end when we are done.
+    ///
+    /// # Errors
+    /// As [`Outlet::descriptor`].
+    pub fn taken(number: i32) -> io::Result<Self> {
+        let outlet = Self::descriptor(number)?;
+        nix::unistd::close(number)?;
+        Ok(outlet)
+    }
+
+    /// Our standard output.
+    ///
+    /// # Errors
+    /// The kernel's, when there is no descriptor to be had.
+    pub fn stdout() -> io::Result<Self> {
+        Self::again(io::stdout().as_fd().try_clone_to_owned()?)
+    }
+
     /// Our standard error.
     ///
     /// # Errors
@@ -150,11 +168,31 @@ impl AsFd for Outlet {
     }
 }
 
+/// Whether whoever read from this descriptor has gone for good.
+#[must_use]
+pub fn nobody_reads(descriptor: BorrowedFd<'_>) -> bool {
+    let mut fds = [PollFd::new(descriptor, PollFlags::empty())];
+    let gone = PollFlags::POLLERR | PollFlags::POLLHUP;
+    poll(&mut fds, PollTimeout::ZERO).is_ok()
+        && fds[0]
+            .revents()
+            .is_some_and(|events| events.intersects(gone))
+}
+
 #[cfg(test)]
 mod tests {
     use std::io::Read;
 
     use super::*;
+
+    #[test]
+    fn a_reader_that_is_gone_is_noticed_without_writing() {
+        let (reader, writer) = io::pipe().unwrap();
+        assert!(!nobody_reads(writer.as_fd()));
+        drop(reader);
+        assert!(nobody_reads(writer.as_fd()));
+        assert!(!nobody_reads(tempfile::tempfile().unwrap().as_fd()));
+    }
 
     #[test]
     fn a_full_pipe_costs_lines_and_no_time() {

@@ -123,7 +123,7 @@ impl Heard {
 
 /// The signals of this process, as a descriptor to read: no handler ever runs.
 #[derive(Debug)]
-pub(super) struct SignalStream(SignalFd);
+pub struct SignalStream(SignalFd);
 
 impl SignalStream {
     /// Blocks the signals of interest and opens the stream. A signal that was ignored when leasectl
@@ -131,7 +131,7 @@ impl SignalStream {
     ///
     /// # Errors
     /// The kernel's, when no descriptor can be had.
-    pub(super) fn open() -> io::Result<Self> {
+    pub fn open() -> io::Result<Self> {
         // An ignored SIGCHLD would make the kernel reap our children behind our back.
         sys::set_disposition(libc::SIGCHLD, Disposition::Default)?;
         sys::set_disposition(libc::SIGPIPE, Disposition::Ignore)?;
@@ -152,7 +152,7 @@ impl SignalStream {
     ///
     /// # Errors
     /// The kernel's.
-    pub(super) fn next(&self) -> io::Result<Option<Heard>> {
+    pub fn next(&self) -> io::Result<Option<Heard>> {
         let Some(info) = self.0.read_signal()? else {
             return Ok(None);
         };
@@ -280,6 +280,11 @@ pub fn stop_ourselves(signal: i32) {
     // Sent before it may act: a SIGCONT that comes in between takes it back, as it should.
     let_act(signal, true);
     let_act(signal, false);
+}
+
+/// Asks ourselves to end, as anybody could.
+pub fn end_ourselves() {
+    sys::send_self(libc::SIGTERM).ok();
 }
 
 #[cfg(test)]

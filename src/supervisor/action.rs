@@ -45,7 +45,8 @@ pub enum Action {
     NameLeftovers,
     /// Tell people what is still alive after SIGKILL: first after 2 s, then each minute (P5).
     NameSurvivors,
-    /// `--leftovers leave`: they go on unguarded.
+    /// `--leftovers leave`: they go on unguarded. A process that was there before: so does it, and counts as
+    /// ended, which is reported.
     LetGo,
     /// Give the lease back and record this outcome. A renewal may still be unanswered.
     Release(Outcome),

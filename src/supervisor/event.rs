@@ -87,6 +87,8 @@ pub enum Event {
         /// The terminal sent it, and the command has got it too.
         from_terminal: bool,
     },
+    /// Nobody needs the lease any more: what is guarded goes on without it ([`Guards::Process`](super::Guards::Process)).
+    NotNeeded,
     /// The lease is to be handed over.
     StopAsked(AskedBy),
     /// The instant of [`wake_at`](super::Supervisor::wake_at) has come.

@@ -60,6 +60,7 @@ impl Holding {
             Event::RenewalUnanswered => self.run.renewal_unanswered(moment),
             Event::RenewalLost(why) => return Stopping::lost(moment, self.run, why),
             Event::StopDue => return Stopping::by_guardian(moment, self.run),
+            Event::NotNeeded => moment.order(Action::LetGo),
             Event::GuardianLost => return Stopping::unguarded(moment, self.run, None),
             Event::StopAsked(by) => {
                 return Stopping::gracefully(moment, self.run, StopWhy::from(by), None);

@@ -49,6 +49,7 @@ pub use action::{Action, Deadline, Note, StopWhy};
 pub use event::{AskedBy, CommandEnd, Event, Fatal};
 pub use outcome::{LossReason, Outcome, Unprepared};
 pub use restart::{Restart, Restarts};
-pub use settings::{Leftovers, Settings, Wait};
+pub use settings::{Guards, Leftovers, Settings, Wait};
 pub use state::Phase;
 pub use step::Supervisor;
+pub use stopping::asks_to_end;

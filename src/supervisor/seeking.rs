@@ -105,6 +105,13 @@ impl Seeking {
             }
             Event::Signal { number, .. } => self.leave(moment, Outcome::Interrupted(number)),
             Event::StopAsked(by) => self.leave(moment, Outcome::Asked(by)),
+            // Who waited for it is not told that it was held.
+            Event::NotNeeded => {
+                let outcome = self
+                    .last_word
+                    .map_or(Outcome::Unreachable, Outcome::Refused);
+                self.leave(moment, outcome)
+            }
             Event::GuardianLost => {
                 let why = LossReason::GuardianDied;
                 self.leave(moment, Outcome::Lost { why })

@@ -8,6 +8,8 @@ use crate::lease::Timing;
 /// The settings of one run. All spans are measured on our boot clock.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Settings {
+    /// What is guarded.
+    pub guards: Guards,
     /// The lease's time-outs (DESIGN section 4).
     pub timing: Timing,
     /// How long to wait for the lease (`--wait`).
@@ -28,6 +30,16 @@ pub struct Settings {
     /// How long those get, from the command's own end, to end by themselves before `leftovers`
     /// decides (`--leftovers-settle`). Too small: `exec > >(tee log)` loses output.
     pub leftovers_settle: Duration,
+}
+
+/// What is guarded: how much of the promise can be kept for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Guards {
+    /// A command that we start, with all that it starts. Signals are for it.
+    Command,
+    /// A process that was there before (`hold`), or nobody. It is told to end and is given time for that
+    /// even when the lease is lost; it goes on when the lease is not needed any more.
+    Process,
 }
 
 /// How long to wait for the lease, counted from the beginning.

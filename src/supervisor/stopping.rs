@@ -8,7 +8,7 @@ use super::event::Event;
 use super::outcome::Outcome;
 use super::releasing::Releasing;
 use super::running::Run;
-use super::settings::Settings;
+use super::settings::{Guards, Settings};
 use super::state::{Done, Moment, State};
 use crate::clock::Instant;
 use crate::lease::LostWhy;
@@ -79,25 +79,37 @@ impl Stopping {
     pub(super) fn lost(moment: &mut Moment<'_>, mut run: Run, why: LostWhy) -> State {
         run.renewals.lose();
         let mut stopping = Self::begin(moment, run, StopWhy::Lost(why), None);
-        stopping.kill(moment);
+        stopping.end_at_once(moment);
         moment.note(Note::Lost(why));
         State::Stopping(stopping)
     }
 
     /// Nothing runs unguarded: SIGKILL now, by the driver.
     pub(super) fn unguarded(moment: &mut Moment<'_>, run: Run, own: Option<Outcome>) -> State {
-        Self::killing(moment, run, StopWhy::Internal, own)
+        let mut stopping = Self::begin(moment, run, StopWhy::Internal, own);
+        stopping.end_at_once(moment);
+        State::Stopping(stopping)
     }
 
     /// SIGKILL now, for a reason of our own: the outcome stands.
     pub(super) fn at_once(moment: &mut Moment<'_>, run: Run, why: StopWhy, own: Outcome) -> State {
-        Self::killing(moment, run, why, Some(own))
-    }
-
-    fn killing(moment: &mut Moment<'_>, run: Run, why: StopWhy, own: Option<Outcome>) -> State {
-        let mut stopping = Self::begin(moment, run, why, own);
+        let mut stopping = Self::begin(moment, run, why, Some(own));
         stopping.kill(moment);
         State::Stopping(stopping)
+    }
+
+    /// SIGKILL for what we started. A process that is not ours gets the stop signal now, and the time to
+    /// obey that it has at the lease's end: P9 is a promise of `run`.
+    fn end_at_once(&mut self, moment: &mut Moment<'_>) {
+        if moment.settings.guards == Guards::Command || self.killed.is_some() {
+            return self.kill(moment);
+        }
+        let grace = moment.settings.timing.expiry_grace();
+        self.grace = self.grace.min(moment.now.since(self.began) + grace);
+        moment.order(Action::Stop {
+            why: self.why,
+            grace: (self.began + self.grace).since(moment.now),
+        });
     }
 
     fn begin(moment: &Moment<'_>, run: Run, why: StopWhy, own: Option<Outcome>) -> Self {
@@ -194,13 +206,13 @@ impl Stopping {
                 self.why = StopWhy::Lost(why);
                 self.outcome = Outcome::of_stop(self.why, None);
                 if self.killed.is_none() {
-                    self.kill(moment);
+                    self.end_at_once(moment);
                 }
                 moment.note(Note::Lost(why));
             }
             // Whoever killed so far is gone; the driver takes over, so it is told even if it was
             // told before.
-            Event::GuardianLost => self.kill(moment),
+            Event::GuardianLost => self.end_at_once(moment),
             Event::CommandStarted { .. } => {
                 self.run.started_at.get_or_insert(moment.now);
             }
@@ -260,7 +272,8 @@ impl Stopping {
 }
 
 /// Whether a signal asks for the end, and not for something of the command's own.
-pub(super) const fn asks_to_end(number: i32) -> bool {
+#[must_use]
+pub const fn asks_to_end(number: i32) -> bool {
     matches!(
         number,
         libc::SIGHUP | libc::SIGINT | libc::SIGQUIT | libc::SIGTERM

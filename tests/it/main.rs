@@ -20,11 +20,13 @@ mod conformance;
 mod contention;
 mod events;
 mod guard;
+mod hold;
 mod hooks;
 mod operators;
 mod redis;
 mod repository;
 mod standby;
+mod status;
 mod terminal;
 
 use std::process::ExitCode;
@@ -45,11 +47,13 @@ fn main() -> ExitCode {
     trials.extend(contention::trials());
     trials.extend(events::trials());
     trials.extend(guard::trials());
+    trials.extend(hold::trials());
     trials.extend(hooks::trials());
     trials.extend(operators::trials());
     trials.extend(redis::trials());
     trials.extend(repository::trials());
     trials.extend(standby::trials());
+    trials.extend(status::trials());
     trials.extend(support::trials());
     trials.extend(terminal::trials());
     libtest_mimic::run(&arguments, trials).exit_code()

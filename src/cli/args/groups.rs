@@ -7,6 +7,60 @@ use std::time::Duration;
 use clap::{Args, ValueEnum, ValueHint};
 
 use crate::cli::values;
+use crate::process::SignalName;
+use crate::supervisor::Wait;
+
+/// What is asked for.
+#[derive(Args, Debug)]
+pub struct ClaimArgs {
+    /// The lease, by any name you choose
+    ///
+    /// 1 to 512 bytes of UTF-8, compared byte by byte, without control characters. It need not be created first.
+    #[arg(short, long, value_name = "NAME", allow_hyphen_values = true)]
+    pub lease: OsString,
+
+    /// Wait for the lease this long; else try once
+    #[arg(short, long, value_name = "DURATION|forever", value_parser = values::wait)]
+    #[arg(allow_hyphen_values = true)]
+    pub wait: Option<Wait>,
+
+    /// Exit code when refused [default: 120]
+    ///
+    /// Refused means held by another, or in its minimum hold, also when --wait ran out. With 0 that
+    /// is silent, so that cron sends no mail.
+    #[arg(
+        short = 'E',
+        long,
+        value_name = "N",
+        value_parser = values::exit_code,
+        default_value = "120",
+        hide_default_value = true,
+        allow_hyphen_values = true,
+        // What flock(1) calls it.
+        alias = "conflict-exit-code"
+    )]
+    pub held_exit_code: u8,
+
+    /// Keep others out at least this long
+    ///
+    /// Even if it is given back sooner. Counted from the acquisition, however it ends, crashes included.
+    /// For jobs that are started by several clocks: well under the interval of the job.
+    #[arg(long, value_name = "DURATION", value_parser = values::duration)]
+    #[arg(allow_hyphen_values = true)]
+    pub min_hold: Option<Duration>,
+}
+
+/// How much is said.
+#[derive(Args, Debug)]
+pub struct LoudnessArgs {
+    /// Print errors only
+    #[arg(short, long, conflicts_with = "verbose")]
+    pub quiet: bool,
+
+    /// Print also what went well
+    #[arg(short, long)]
+    pub verbose: bool,
+}
 
 /// Which store.
 #[derive(Args, Debug)]
@@ -26,6 +80,26 @@ pub struct StoreArgs {
     /// 0600.
     #[arg(long, value_name = "PATH", value_hint = ValueHint::FilePath)]
     pub store_file: Option<PathBuf>,
+}
+
+/// How what is guarded is asked to end.
+#[derive(Args, Debug)]
+pub struct AskedArgs {
+    /// Asks it to end [default: TERM]
+    ///
+    /// By name or number: TERM, SIGTERM, 15. Sent to the whole command; by hold, to --pid.
+    #[arg(long, value_name = "SIGNAL", value_parser = values::stop_signal, default_value = "TERM")]
+    #[arg(hide_default_value = true)]
+    pub stop_signal: SignalName,
+
+    /// From that to SIGKILL [default: 10s]
+    ///
+    /// Between the stop signal and SIGKILL when leasectl decides to stop it (--run-timeout, --leftovers,
+    /// an operator's release); the lease is renewed meanwhile. When the lease itself ends, --expiry-grace
+    /// counts instead.
+    #[arg(long, value_name = "DURATION", value_parser = values::duration, default_value = "10s")]
+    #[arg(allow_hyphen_values = true, hide_default_value = true)]
+    pub grace: Duration,
 }
 
 /// Times of the lease.

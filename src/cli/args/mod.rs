@@ -2,7 +2,9 @@
 
 mod asking;
 mod groups;
+mod hold;
 mod run;
+mod status;
 mod telling;
 
 use clap::{Parser, Subcommand};
@@ -11,8 +13,12 @@ use super::completions::CompletionsArgs;
 use super::guide;
 use super::man_page::ManArgs;
 pub(super) use asking::{PauseArgs, ReleaseArgs, ResumeArgs};
-pub(super) use groups::{RecordArg, RecordArgs, StoreArgs, TimeArgs};
+pub(super) use groups::{
+    AskedArgs, ClaimArgs, LoudnessArgs, RecordArg, RecordArgs, StoreArgs, TimeArgs,
+};
+pub(super) use hold::HoldArgs;
 pub(super) use run::{LeftoversArg, RestartArg, RunArgs};
+pub(super) use status::{CompleteLeasesArgs, StatusArgs, UntilArg, WatchArgs};
 pub(super) use telling::{EventsArg, LogFormatArg, TellingArgs};
 
 /// Run a command only while this machine holds a named lease
@@ -50,6 +56,21 @@ pub enum Verb {
     /// Durations have a unit: 500ms, 30s, 5m, 1h30m.
     Run(Box<RunArgs>),
 
+    /// Hold a lease for a shell script
+    ///
+    /// Acquires the lease, prints one line when it holds it, and keeps it until a signal, the end of
+    /// --pid, of --for, or of its input (--until-eof). When the lease cannot be kept, --pid is stopped.
+    ///
+    /// Its own children --pid has to stop itself: where leasectl can start what is to be guarded, run is
+    /// the better verb.
+    Hold(Box<HoldArgs>),
+
+    /// Show who holds which lease
+    ///
+    /// Who holds each lease of the store, since when and until when, or how its last run ended. It only
+    /// looks: it keeps nobody from a lease, and makes nothing.
+    Status(Box<StatusArgs>),
+
     /// Ask the holder of a lease to give it back
     ///
     /// Its leasectl stops the command, with the grace of its own --grace, renewing meanwhile, gives the
@@ -70,6 +91,11 @@ pub enum Verb {
     /// The script teaches a shell the verbs, options and values of leasectl, and after -- those of the
     /// command. It goes to standard output.
     Completions(CompletionsArgs),
+
+    /// What completion scripts call. No word that anybody could mean by mistake: those are answered with the
+    /// verbs that are like them.
+    #[command(name = "__names", hide = true)]
+    CompleteLeases(CompleteLeasesArgs),
 
     /// Print a man page
     ///

@@ -5,10 +5,8 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum, ValueHint};
 
-use super::{RecordArgs, StoreArgs, TellingArgs, TimeArgs};
+use super::{AskedArgs, ClaimArgs, LoudnessArgs, RecordArgs, StoreArgs, TellingArgs, TimeArgs};
 use crate::cli::{guide, values};
-use crate::process::SignalName;
-use crate::supervisor::Wait;
 
 /// `leasectl run`. The first paragraph of each doc is for `-h`, and has to fit beside the option in
 /// 80 columns; the others are for `--help`.
@@ -23,45 +21,13 @@ pub struct RunArgs {
     #[arg(value_hint = ValueHint::CommandWithArguments)]
     pub command: Vec<OsString>,
 
-    /// The lease, by any name you choose
-    ///
-    /// 1 to 512 bytes of UTF-8, compared byte by byte, without control characters. It need not be created first.
-    #[arg(short, long, value_name = "NAME", allow_hyphen_values = true)]
-    pub lease: OsString,
-
-    /// Wait for the lease this long; else try once
-    #[arg(short, long, value_name = "DURATION|forever", value_parser = values::wait)]
-    #[arg(allow_hyphen_values = true)]
-    pub wait: Option<Wait>,
+    /// What is asked for
+    #[command(flatten)]
+    pub claim: ClaimArgs,
 
     /// What flock(1) calls trying once, which is what is done without --wait. Its users type it.
     #[arg(short, long, alias = "nb", hide = true, conflicts_with = "wait")]
     pub nonblock: bool,
-
-    /// Exit code when refused [default: 120]
-    ///
-    /// Refused means held by another, or in its minimum hold, also when --wait ran out. With 0 that
-    /// is silent, so that cron sends no mail.
-    #[arg(
-        short = 'E',
-        long,
-        value_name = "N",
-        value_parser = values::exit_code,
-        default_value = "120",
-        hide_default_value = true,
-        allow_hyphen_values = true,
-        // What flock(1) calls it.
-        alias = "conflict-exit-code"
-    )]
-    pub held_exit_code: u8,
-
-    /// Keep others out at least this long
-    ///
-    /// Even if the command is done sooner. Counted from the acquisition, however the command ends, crashes included. For jobs that are
-    /// started by several clocks: well under the interval of the job.
-    #[arg(long, value_name = "DURATION", value_parser = values::duration)]
-    #[arg(allow_hyphen_values = true)]
-    pub min_hold: Option<Duration>,
 
     /// Run again: on-lost, always
     ///
@@ -71,13 +37,9 @@ pub struct RunArgs {
     #[arg(long, value_name = "WHEN", value_enum, hide_possible_values = true)]
     pub restart: Option<RestartArg>,
 
-    /// Print errors only
-    #[arg(short, long, conflicts_with = "verbose")]
-    pub quiet: bool,
-
-    /// Print also what went well
-    #[arg(short, long)]
-    pub verbose: bool,
+    /// How much is said
+    #[command(flatten)]
+    pub loudness: LoudnessArgs,
 
     // The groups come last: a heading holds for everything below it.
     /// Where leases are kept
@@ -112,21 +74,9 @@ pub struct StopArgs {
     #[arg(allow_hyphen_values = true)]
     pub run_timeout: Option<Duration>,
 
-    /// Asks it to end [default: TERM]
-    ///
-    /// By name or number: TERM, SIGTERM, 15. Sent to the whole command.
-    #[arg(long, value_name = "SIGNAL", value_parser = values::stop_signal, default_value = "TERM")]
-    #[arg(hide_default_value = true)]
-    pub stop_signal: SignalName,
-
-    /// From that to SIGKILL [default: 10s]
-    ///
-    /// Between the stop signal and SIGKILL when leasectl decides to stop the command (--run-timeout,
-    /// --leftovers); the lease is renewed meanwhile. When the lease itself ends, --expiry-grace
-    /// counts instead.
-    #[arg(long, value_name = "DURATION", value_parser = values::duration, default_value = "10s")]
-    #[arg(allow_hyphen_values = true, hide_default_value = true)]
-    pub grace: Duration,
+    /// Signal and grace
+    #[command(flatten)]
+    pub asked: AskedArgs,
 
     /// Left behind: stop (default), wait, leave
     ///

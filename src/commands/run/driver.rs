@@ -8,6 +8,7 @@ use super::asked::{self, HandBack};
 use super::audience::Audience;
 use super::ended::{Ended, Unguarded};
 use super::hooks::Running;
+use super::need::{self, Need};
 use super::news::News;
 use super::plan::RunPlan;
 use super::requests::{self, Answer, Request};
@@ -31,6 +32,8 @@ pub(super) struct Driver<'a> {
     pub(super) front: Front,
     pub(super) claim: Claim,
     pub(super) hold: Option<Hold>,
+    /// Whether a `hold` is needed still.
+    pub(super) need: Need,
     /// What an operator wants of the hold.
     pub(super) hand_back: HandBack,
     pub(super) place: Place,
@@ -71,7 +74,7 @@ pub(super) fn once<'a>(
     inherited: &InheritedSignals,
     audience: Audience<'a>,
 ) -> Result<Ended, Unguarded> {
-    let guard = Guard::fork(&plan.guarded(), inherited)?;
+    let guard = Guard::fork(&plan.guarded()?, inherited)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
@@ -110,6 +113,7 @@ impl<'a> Driver<'a> {
             front,
             claim: claim(plan)?,
             hold: None,
+            need: Need::new(plan.needed, &plan.subject)?,
             hand_back: HandBack::default(),
             place: Place::default(),
             request: None,
@@ -136,6 +140,7 @@ impl<'a> Driver<'a> {
     }
 
     fn end(self, outcome: Outcome) -> Ended {
+        let command = self.command_end();
         if outcome == Outcome::NotShownDead {
             // The guardian goes on killing what is left, and keeps a kernel lock meanwhile.
             self.front.leave_to_guardian();
@@ -144,7 +149,8 @@ impl<'a> Driver<'a> {
         }
         Ended {
             outcome,
-            command: self.supervisor.command_end(),
+            command,
+            needless: self.need.is_over(),
             started: self.start_ordered,
             ran_out_stopped: self.ran_out_stopped,
             ran: self.started_at.map(|at| self.clock.now().since(at)),
@@ -164,19 +170,25 @@ impl<'a> Driver<'a> {
                 return Ok(outcome);
             }
             let wake = self.supervisor.wake_at().min(self.guardian_until);
-            let wake = wake.min(self.hooks_wake_at()).min(self.audience.wake_at());
+            let wake = wake
+                .min(self.need.wake_at())
+                .min(self.hooks_wake_at())
+                .min(self.audience.wake_at());
             // Not biased: a flood of signals must not keep an answer from being heard.
             tokio::select! {
                 event = self.front.next() => self.hear_front(event?).await,
                 answer = requests::answer(&mut self.request) => self.hear_answer(answer).await?,
+                () = need::over(&mut self.need) => {}
                 told = asked::told(&mut self.hand_back) => self.hear_of_the_hold(told).await?,
                 rung = alarm.ring(wake) => {
                     rung?;
                     self.hear_what_waits().await?;
                     self.check_guardian();
+                    self.need.on_time(self.clock.now());
                     self.tell(Event::Tick).await;
                 }
             }
+            self.pass_the_need_on().await;
             self.check_hooks();
             self.audience.on_time(self.clock.now());
         }
@@ -258,8 +270,16 @@ impl<'a> Driver<'a> {
         let event = match event {
             FrontEvent::Started { .. } if self.preparing.is_some() => return,
             FrontEvent::Started { pid, containment } => {
-                self.started_at = Some(self.clock.now());
-                self.audience.hear(&News::Started { pid, containment });
+                let now = self.clock.now();
+                self.started_at = Some(now);
+                self.need.begins(now);
+                self.audience.hear(&if self.is_hold() {
+                    News::Guarding {
+                        pid: Some(pid).filter(|pid| *pid > 0),
+                    }
+                } else {
+                    News::Started { pid, containment }
+                });
                 Event::CommandStarted {
                     pid: pid.unsigned_abs(),
                 }
@@ -312,9 +332,18 @@ impl<'a> Driver<'a> {
         }
         let now = self.clock.now();
         let ran = self.started_at.map_or(Duration::ZERO, |at| now.since(at));
-        self.audience.hear(&News::Exited { end, ran });
+        // Of a process that was there before nobody tells how it has ended, or whether.
+        if !self.is_hold() {
+            self.audience.hear(&News::Exited { end, ran });
+        }
         self.ended_at = Some(now);
         Some(Event::CommandExited(end))
+    }
+
+    /// How the command ended. Of a process that was there before nobody knows.
+    pub(super) fn command_end(&self) -> Option<CommandEnd> {
+        let end = self.supervisor.command_end();
+        end.filter(|_| !self.is_hold())
     }
 
     /// So long until the stop signal; `None` for a hold that ends with its process.

@@ -22,6 +22,8 @@ pub struct Ended {
     pub ran: Option<Duration>,
     /// TERM, INT or QUIT was sent to leasectl: no further run follows.
     pub told_to_end: bool,
+    /// Nobody needed the lease any more (`hold`).
+    pub needless: bool,
     /// Who asked for the lease, when an operator did.
     pub asked_by: Option<StopRequest>,
     /// Who had the lease, when that was the reason.

@@ -257,7 +257,7 @@ impl Driver<'_> {
         if let Some(outcome) = self.outcome {
             facts.push(("OUTCOME", outcome.word().as_str().to_owned()));
         }
-        if let Some(end) = self.supervisor.command_end() {
+        if let Some(end) = self.command_end() {
             let code = match end {
                 CommandEnd::Exited(code) => code,
                 CommandEnd::Killed(signal) => 128 + signal,

@@ -68,6 +68,8 @@ pub enum News<'a> {
     TooLate,
     /// The command runs.
     Started { pid: i32, containment: Containment },
+    /// A process that was there before is guarded from now on, or nobody is.
+    Guarding { pid: Option<i32> },
     /// A renewal was answered, the so-manieth, after so long: SIGKILL is so far away now, `None` for
     /// ever.
     Renewed {

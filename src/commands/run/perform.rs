@@ -36,11 +36,13 @@ impl Driver<'_> {
             Action::Kill => self.kill(),
             Action::NameLeftovers => {
                 let left = self.front.survivors();
-                let (left, of_hook) = (left.as_slice(), !self.start_ordered);
+                let of_hook = !self.start_ordered || self.is_hold();
+                let left = left.as_slice();
                 self.audience.hear(&News::Leftovers { left, of_hook });
             }
             Action::NameSurvivors => {
-                let left = self.front.survivors();
+                let mut left = self.front.survivors();
+                left.extend(self.front.charge());
                 let held = !self.lost;
                 self.audience.hear(&News::Survivors { left: &left, held });
             }
@@ -160,7 +162,7 @@ impl Driver<'_> {
     }
 
     fn ending(&self, outcome: Outcome) -> Ending {
-        let (exit_code, signal) = match self.supervisor.command_end() {
+        let (exit_code, signal) = match self.command_end() {
             Some(CommandEnd::Exited(code)) => (Some(code), None),
             Some(CommandEnd::Killed(number)) => (None, Some(name_of(number))),
             None => (None, None),

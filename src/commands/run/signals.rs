@@ -3,7 +3,7 @@
 use super::driver::Driver;
 use super::news::News;
 use crate::process::{Heard, JobControl, has_terminal, somebody_can_continue_us, stop_ourselves};
-use crate::supervisor::{Event, Phase};
+use crate::supervisor::{Event, Phase, asks_to_end};
 
 impl Driver<'_> {
     /// The command was stopped from the terminal: so are we, or the shell would not know. Lease time
@@ -31,13 +31,13 @@ impl Driver<'_> {
     pub(super) fn hear_signal(&mut self, heard: Heard) -> Option<Event> {
         let runs = self.started_at.is_some() && self.supervisor.phase() != Phase::Done;
         match heard.job_control() {
-            None => Some(self.hear_request(&heard)),
+            None => self.hear_request(&heard),
             Some(JobControl::Continue) => {
                 self.audience.hear(&News::Redraw);
                 self.front.resume();
                 None
             }
-            Some(JobControl::Stop) if !runs => {
+            Some(JobControl::Stop) if !runs || self.is_hold() => {
                 self.audience.hear(&News::Suspended);
                 stop_ourselves(heard.number);
                 None
@@ -47,7 +47,7 @@ impl Driver<'_> {
                 if asked == JobControl::Resize {
                     self.audience.hear(&News::Redraw);
                 }
-                if runs && !heard.from_terminal {
+                if runs && !heard.from_terminal && !self.is_hold() {
                     self.front.forward(heard.number);
                 }
                 None
@@ -55,16 +55,22 @@ impl Driver<'_> {
         }
     }
 
-    fn hear_request(&mut self, heard: &Heard) -> Event {
+    fn hear_request(&mut self, heard: &Heard) -> Option<Event> {
         if matches!(heard.number, libc::SIGTERM | libc::SIGINT | libc::SIGQUIT) {
             self.told_to_end = true;
             if self.finished.is_some() {
                 self.kill_hooks();
             }
         }
-        Event::Signal {
+        if self.is_hold() && self.is_held() {
+            if asks_to_end(heard.number) {
+                self.need.ends();
+            }
+            return None;
+        }
+        Some(Event::Signal {
             number: heard.number,
             from_terminal: heard.from_terminal,
-        }
+        })
     }
 }

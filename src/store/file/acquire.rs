@@ -18,6 +18,7 @@ use crate::lease::{Attempt, Claim, Hold, LeaseRecord, Observation, Refusal, Refu
 
 impl FileStore {
     pub(super) fn acquire(&self, claim: &Claim) -> Result<Attempt, Trouble> {
+        self.to_take_part()?;
         let key = key(claim);
         if let Some(held) = locked(&self.holds).get(&key) {
             return Ok(Attempt::Granted(held.hold.clone()));

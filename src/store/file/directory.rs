@@ -68,10 +68,28 @@ impl Directory {
             Err(Errno::ELOOP | Errno::ENOTDIR) => return Err(no_directory(path)),
             other => other.map_err(|errno| Trouble::os("open", path, errno))?,
         };
+        let directory = Self::checked(config, fd)?;
+        check_owner(path, &directory.stat)?;
+        Ok(directory)
+    }
+
+    /// Opens the directory for one who only looks: whoever it belongs to, and without making it. `None`:
+    /// there is none, and the first holder would make it.
+    pub(super) fn open_to_look(config: &Config) -> Result<Option<Self>, Trouble> {
+        let path = &config.directory;
+        match open_directory(path) {
+            Err(Errno::ENOENT) => may_be_made(config).map(|()| None),
+            Err(Errno::ELOOP | Errno::ENOTDIR) => Err(no_directory(path)),
+            Err(errno) => Err(Trouble::os("open", path, errno)),
+            Ok(fd) => Self::checked(config, fd).map(Some),
+        }
+    }
+
+    fn checked(config: &Config, fd: OwnedFd) -> Result<Self, Trouble> {
+        let path = &config.directory;
         let stat = fstat(&fd).map_err(|errno| Trouble::os("look at", path, errno))?;
         let kind = fstatfs(&fd).map_err(|errno| Trouble::os("look at", path, errno))?;
         check_file_system(path, kind.filesystem_type().0 & 0xffff_ffff)?;
-        check_owner(path, &stat)?;
         check_mode(path, &stat, config.is_shared())?;
         Ok(Self {
             fd,
@@ -89,6 +107,14 @@ impl Directory {
             Err(Errno::ENOENT) => Ok(false),
             Err(errno) => Err(errno),
         }
+    }
+
+    /// What is to be said when its path no longer leads to it.
+    pub(super) fn is_gone(&self) -> Trouble {
+        Trouble::Unfit(format!(
+            "{} was moved, removed or replaced since it was opened; start again",
+            self.path.display()
+        ))
     }
 
     /// The path of `file` in it, for people.
@@ -129,6 +155,28 @@ fn no_directory(path: &Path) -> Trouble {
     ))
 }
 
+/// Whether a directory that is not there is one for us to make.
+fn may_be_made(config: &Config) -> Result<(), Trouble> {
+    let path = &config.directory;
+    let parent = path.parent().unwrap_or(path);
+    match config.origin {
+        Origin::Default => Ok(()),
+        Origin::Named if parent.is_dir() => Ok(()),
+        Origin::Named => Err(Trouble::Unfit(format!(
+            "the directory {} does not exist and neither does its parent; create it, or correct the \
+             path",
+            path.display()
+        ))),
+        Origin::Shared => {
+            let path = path.display();
+            Err(Trouble::Unfit(format!(
+                "the shared directory {path} does not exist; have root make it for its group: \
+                 install -d -m 2770 -g GROUP {path}"
+            )))
+        }
+    }
+}
+
 fn create(config: &Config) -> Result<OwnedFd, Trouble> {
     let path = &config.directory;
     let failed = |path: &Path, error: &io::Error| {
@@ -138,27 +186,13 @@ fn create(config: &Config) -> Result<OwnedFd, Trouble> {
     let root = geteuid().is_root();
     let mode = if root { 0o755 } else { 0o700 };
     let parent = path.parent().unwrap_or(path);
-    match config.origin {
-        Origin::Default => DirBuilder::new()
+    may_be_made(config)?;
+    if config.origin == Origin::Default {
+        DirBuilder::new()
             .recursive(true)
             .mode(mode)
             .create(parent)
-            .map_err(|error| failed(parent, &error))?,
-        Origin::Named if parent.is_dir() => {}
-        Origin::Named => {
-            return Err(Trouble::Unfit(format!(
-                "the directory {} does not exist and neither does its parent; create it, or \
-                 correct the path",
-                path.display()
-            )));
-        }
-        Origin::Shared => {
-            let path = path.display();
-            return Err(Trouble::Unfit(format!(
-                "the shared directory {path} does not exist; have root make it for its group: \
-                 install -d -m 2770 -g GROUP {path}"
-            )));
-        }
+            .map_err(|error| failed(parent, &error))?;
     }
     let made = DirBuilder::new().mode(mode).create(path);
     match &made {
@@ -285,6 +319,24 @@ mod tests {
         let mode = fs::metadata(&deep).unwrap().permissions().mode() & 0o7777;
         assert!(mode == 0o755 || mode == 0o700);
         Directory::open(&config(&around.path().join("x"), Origin::Named)).unwrap();
+    }
+
+    #[test]
+    fn looking_makes_no_directory() {
+        let around = tempfile::tempdir().unwrap();
+        let look = |path: &Path, origin| Directory::open_to_look(&config(path, origin));
+        let (near, deep) = (around.path().join("x"), around.path().join("a/b/c"));
+        assert!(look(&deep, Origin::Default).unwrap().is_none());
+        assert!(look(&near, Origin::Named).unwrap().is_none());
+        // What would not be made is an error, as it is to a holder.
+        let why = |path, origin| look(path, origin).unwrap_err().to_string();
+        assert!(why(&deep, Origin::Named).contains("neither does its parent"));
+        assert!(why(&near, Origin::Shared).contains("install -d -m 2770"));
+        assert_eq!(fs::read_dir(around.path()).unwrap().count(), 0);
+        fs::create_dir(&near).unwrap();
+        assert!(look(&near, Origin::Named).unwrap().is_some());
+        chmod(&near, 0o777);
+        assert!(why(&near, Origin::Named).contains("everybody"));
     }
 
     #[test]

@@ -230,6 +230,12 @@ impl<'a> Files<'a> {
         read_record(&self.record_bytes()?, name)
     }
 
+    /// Whether anything has the record's name, readable or not.
+    pub(super) fn has_record(&self) -> bool {
+        let record = self.record.as_str();
+        fstatat(self.directory, record, AtFlags::AT_SYMLINK_NOFOLLOW).is_ok()
+    }
+
     fn record_bytes(&self) -> Option<Vec<u8>> {
         let fd = self.open(&self.record, OFlag::O_RDONLY).ok()??;
         let regular = fstat(&fd).is_ok_and(|stat| self.is_regular(&stat));

@@ -123,10 +123,7 @@ impl Drop for Locked {
 /// Why the lock file could not be locked under its name.
 pub(super) fn keeps_changing(files: &Files<'_>, directory: &Directory) -> Trouble {
     if directory.is_current() == Ok(false) {
-        return Trouble::Unfit(format!(
-            "{} was moved, removed or replaced since it was opened; start again",
-            directory.path_of("").display()
-        ));
+        return directory.is_gone();
     }
     Trouble::Unfit(format!(
         "{} keeps changing: it was replaced {MOST_CHANGES} times while being locked; find out who \

@@ -34,6 +34,7 @@ pub(super) fn at(
         // We may not ask: then a lock that only the tree of a dead holder still carries looks free.
         None => record.as_ref().is_some_and(names_the_living),
     };
+    let unsure = locked.is_none() && !record.as_ref().is_some_and(tells_enough);
     let cooldown_until = (!rest.is_zero()).then(|| now.wall.plus(rest));
     let state = match (taken, &pause, cooldown_until) {
         (true, ..) => LeaseState::Held,
@@ -50,6 +51,7 @@ pub(super) fn at(
         stop_request: stop.cloned(),
         paused: pause.map(|(pause, _)| pause.clone()),
         record,
+        unsure,
         ..Observation::untouched(name.clone())
     })
 }
@@ -61,6 +63,12 @@ pub(super) fn held(name: &LeaseName, record: Option<LeaseRecord>) -> Observation
         record: record.filter(names_the_living),
         ..Observation::untouched(name.clone())
     }
+}
+
+/// Whether a record settles who holds: one whose process is gone and which tells of no end may be of a tree
+/// that still carries the lock.
+fn tells_enough(record: &LeaseRecord) -> bool {
+    record.ended.is_some() || names_the_living(record)
 }
 
 fn names_the_living(record: &LeaseRecord) -> bool {

@@ -64,7 +64,8 @@
 //! - Waiters are woken by the kernel; no order among them is promised. A claim that was told its
 //!   turn has the lock until it asks or withdraws. During a pause or a minimum hold waiters wait
 //!   without it.
-//! - Onlookers are told by inotify(7) of the directory's files; where no instance of it is to be had,
+//! - Onlookers are told by inotify(7) of the directory's files, of many leases by one watch on the directory;
+//!   they need no more than to read it, and what they may not lock they know from the record. Where no instance of it is to be had,
 //!   they look at growing distances, at most two seconds. Nothing tells of a front that was killed
 //!   before its command is gone too.
 //! - The lock file or its directory removed, moved or replaced under a hold is a loss, found by
@@ -87,6 +88,7 @@ mod lock;
 mod look;
 mod onlooker;
 mod operators;
+mod overview;
 mod queue;
 mod store;
 mod trouble;

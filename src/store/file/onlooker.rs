@@ -22,8 +22,8 @@ use crate::process;
 
 /// The first pause between two looks, and the longest: pauses double from one to the other. Too short
 /// costs the machine, too long shows people a holder that is gone.
-const SHORTEST: Duration = Duration::from_millis(4);
-const LONGEST: Duration = Duration::from_secs(2);
+pub(super) const SHORTEST: Duration = Duration::from_millis(4);
+pub(super) const LONGEST: Duration = Duration::from_secs(2);
 
 /// Returns when `look` shows something else than what was `seen`, or when it is worth starting anew,
 /// at the latest after `at_most`.
@@ -68,7 +68,7 @@ async fn changed(
 }
 
 /// What is left of a minimum hold or a pause that keeps everyone out: when it is over, nobody writes.
-fn rest(seen: &Observation) -> Option<Duration> {
+pub(super) fn rest(seen: &Observation) -> Option<Duration> {
     let until = match seen.state {
         LeaseState::Cooldown => seen.cooldown_until,
         LeaseState::Paused => seen.paused.as_ref()?.until_at,
@@ -128,7 +128,7 @@ struct Watch {
     absent: Vec<OsString>,
 }
 
-const fn gone() -> AddWatchFlags {
+pub(super) const fn gone() -> AddWatchFlags {
     AddWatchFlags::IN_ATTRIB
         .union(AddWatchFlags::IN_DELETE_SELF)
         .union(AddWatchFlags::IN_MOVE_SELF)

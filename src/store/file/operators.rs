@@ -18,19 +18,30 @@ impl FileStore {
     /// name) is shown by what its record tells; one without record and lock was never a lease.
     pub(super) fn all(&self, prefix: &str) -> Result<Vec<Observation>, Trouble> {
         let names = self.names()?;
+        // Read afterwards: what was read out of a directory that is gone by now is of no use.
+        if self.directory.is_current() == Ok(false) {
+            return Err(self.directory.is_gone());
+        }
         let wanted = names
             .into_iter()
             .filter(|name| name.as_str().starts_with(prefix));
-        let seen = wanted.map(|name| match self.look(&name) {
-            Ok(seen) => seen,
-            Err(_) => Observation {
-                record: self.files(&name).read_record(&name),
-                ..Observation::untouched(name)
-            },
-        });
-        Ok(seen
-            .filter(|seen| seen.record.is_some() || seen.state != LeaseState::Free)
-            .collect())
+        let seen = wanted.map(|name| self.look_anyway(&name));
+        Ok(seen.filter(|seen| self.is_a_lease(seen)).collect())
+    }
+
+    /// What is to be seen of a lease, at least by what its record tells.
+    pub(super) fn look_anyway(&self, name: &LeaseName) -> Observation {
+        self.look(name).unwrap_or_else(|_| Observation {
+            record: self.files(name).read_record(name),
+            unsure: true,
+            ..Observation::untouched(name.clone())
+        })
+    }
+
+    /// Whether there is more than the empty files that an attempt leaves behind which was refused.
+    pub(super) fn is_a_lease(&self, seen: &Observation) -> bool {
+        let free = seen.state == LeaseState::Free && seen.record.is_none();
+        !free || self.files(&seen.name).has_record()
     }
 
     /// The names that have files here, each once, in order.
@@ -46,10 +57,7 @@ impl FileStore {
             let Ok(file) = entry.file_name().to_str() else {
                 continue;
             };
-            let own = file
-                .rsplit_once('.')
-                .filter(|(_, kind)| KINDS.contains(kind));
-            names.extend(own.and_then(|(own, _)| self.name_of(own)));
+            names.extend(own_of(file).and_then(|own| self.name_of(own)));
         }
         names.sort();
         names.dedup();
@@ -57,7 +65,7 @@ impl FileStore {
     }
 
     /// A name that was too long to be kept in the file's name is in the record.
-    fn name_of(&self, own: &str) -> Option<LeaseName> {
+    pub(super) fn name_of(&self, own: &str) -> Option<LeaseName> {
         if own.starts_with('=') {
             Files::name_in_record(&self.directory, own)
         } else {
@@ -71,6 +79,7 @@ impl FileStore {
         what: Ask,
         asker: &Asker,
     ) -> Result<Asked, Trouble> {
+        self.to_take_part()?;
         let (files, now) = (self.files(name), self.now());
         let seen = self.look(name)?;
         let change = |edit: &dyn Fn(&mut asks::Asks)| asks::change(&files, &self.directory, edit);
@@ -129,4 +138,9 @@ impl FileStore {
     }
 }
 
-const KINDS: [&str; 3] = ["lock", "record", "ask"];
+/// The part of a file's name that is its lease's own; `None` for files that tell people nothing.
+pub(super) fn own_of(file: &str) -> Option<&str> {
+    const KINDS: [&str; 3] = ["lock", "record", "ask"];
+    let (own, kind) = file.rsplit_once('.')?;
+    KINDS.contains(&kind).then_some(own)
+}

@@ -36,6 +36,8 @@ pub struct FileStore {
     pub(super) boot: String,
     pub(super) holds: Mutex<HashMap<Key, Held>>,
     pub(super) queue: Queue,
+    /// It was opened by one who may perhaps only read, and whether it is fit for locks was not asked.
+    only_looks: bool,
 }
 
 #[derive(Debug)]
@@ -54,24 +56,56 @@ impl FileStore {
     /// # Errors
     /// When the directory is missing, unsafe, on a network file system or not ours to open.
     pub fn open(config: &Config, clock: Arc<dyn Clock>) -> Result<Self, StoreError> {
-        let label = config.label();
-        let opened = Directory::open(config).and_then(|directory| match boot_id() {
-            Ok(boot) => Ok((directory, boot)),
-            Err(error) => Err(Trouble::System(format!(
-                "cannot read the boot id: {error}; is /proc mounted?"
-            ))),
+        let opened =
+            Directory::open(config).and_then(|directory| Self::on(config, directory, clock));
+        opened.map_err(|trouble| trouble.into_error(&config.label(), Doing::Open))
+    }
+
+    /// Opens the directory for one who only looks, whoever it belongs to; creates nothing. `None`: there is
+    /// no directory, and so there are no leases, until the first holder makes it. Everything but looking
+    /// and waiting for changes is refused.
+    ///
+    /// # Errors
+    /// When the directory may not be opened, or nobody could have leases there.
+    pub fn open_to_look(
+        config: &Config,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Option<Self>, StoreError> {
+        let opened = Directory::open_to_look(config).and_then(|found| {
+            let opened = found.map(|directory| Self::on(config, directory, clock));
+            opened.transpose()
         });
-        match opened {
-            Ok((directory, boot)) => Ok(Self {
-                label,
-                directory,
-                clock,
-                boot,
-                holds: Mutex::default(),
-                queue: Queue::default(),
-            }),
-            Err(trouble) => Err(trouble.into_error(&label, Doing::Open)),
+        let store = opened.map_err(|trouble| trouble.into_error(&config.label(), Doing::Open))?;
+        Ok(store.map(|store| Self {
+            only_looks: true,
+            ..store
+        }))
+    }
+
+    fn on(config: &Config, directory: Directory, clock: Arc<dyn Clock>) -> Result<Self, Trouble> {
+        let boot = boot_id().map_err(|error| {
+            Trouble::System(format!(
+                "cannot read the boot id: {error}; is /proc mounted?"
+            ))
+        })?;
+        Ok(Self {
+            label: config.label(),
+            directory,
+            clock,
+            boot,
+            holds: Mutex::default(),
+            queue: Queue::default(),
+            only_looks: false,
+        })
+    }
+
+    /// Refuses what one who only looks may not do.
+    pub(super) fn to_take_part(&self) -> Result<(), Trouble> {
+        if self.only_looks {
+            let why = "it was opened only to look at it; open it to take part";
+            return Err(Trouble::Unfit(why.to_owned()));
         }
+        Ok(())
     }
 
     pub(super) fn error(&self, doing: Doing) -> impl FnOnce(Trouble) -> StoreError + '_ {
@@ -99,6 +133,7 @@ impl FileStore {
         place: &mut Place,
         at_most: Duration,
     ) -> Result<(), Trouble> {
+        self.to_take_part()?;
         let (ticket, shut) = self.queue.kept(key(claim), place);
         let files = self.files(&claim.name);
         if let Some(seen) = shut {
@@ -239,6 +274,16 @@ impl LeaseStore for FileStore {
         let files = self.files(&seen.name);
         let changed = onlooker::until_changed(&files, seen, at_most, || self.look(&seen.name));
         changed.await.map_err(self.error(Doing::Observe))
+    }
+
+    async fn wait_for_any_change(
+        &self,
+        seen: &[Observation],
+        prefix: Option<&str>,
+        at_most: Duration,
+    ) -> Result<(), StoreError> {
+        let changed = self.until_any_changed(seen, prefix, at_most).await;
+        changed.map_err(self.error(Doing::List))
     }
 
     async fn ask(&self, name: &LeaseName, what: Ask, asker: &Asker) -> Result<Asked, StoreError> {

@@ -148,6 +148,32 @@ impl Server {
         }
     }
 
+    async fn until_any_changed(&self, seen: &[Observation], prefix: Option<&str>) {
+        loop {
+            // Enlisted before the look, as below.
+            let mut told = std::pin::pin!(self.freed.notified());
+            told.as_mut().enable();
+            if self.is_silent() {
+                return pending().await;
+            }
+            let (changed, rest) = {
+                let (leases, now) = (self.leases(), self.now());
+                let of_time = |seen: &Observation| leases.until_time_changes_it(&seen.name, now);
+                let other = |seen: &Observation| {
+                    let found = leases.observe(&seen.name, now);
+                    !found.shows_the_same_as(seen)
+                };
+                let all = prefix.map_or_else(Vec::new, |prefix| leases.list(prefix, now));
+                let is_new = |one: &Observation| !seen.iter().any(|seen| seen.name == one.name);
+                let rest = seen.iter().map(of_time).min().unwrap_or(Duration::MAX);
+                (seen.iter().any(other) || all.iter().any(is_new), rest)
+            };
+            if changed || timeout(rest, told).await.is_err() {
+                return;
+            }
+        }
+    }
+
     async fn until_told(&self, hold: &Hold) -> HoldEvent {
         loop {
             // Enlisted before the look, as below.
@@ -267,6 +293,18 @@ impl LeaseStore for MemoryStore {
     ) -> Result<(), StoreError> {
         // Both endings mean "look again".
         timeout(at_most, self.server.until_changed(seen))
+            .await
+            .or(Ok(()))
+    }
+
+    async fn wait_for_any_change(
+        &self,
+        seen: &[Observation],
+        prefix: Option<&str>,
+        at_most: Duration,
+    ) -> Result<(), StoreError> {
+        // Both endings mean "look again".
+        timeout(at_most, self.server.until_any_changed(seen, prefix))
             .await
             .or(Ok(()))
     }

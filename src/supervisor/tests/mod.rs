@@ -7,6 +7,7 @@ mod holding;
 mod ledger;
 mod orders;
 mod outcome;
+mod process;
 mod properties;
 mod releasing;
 mod rig;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::clock::Instant;
 use crate::lease::{Timing, TimingOptions};
 use crate::supervisor::{
-    Action, CommandEnd, Deadline, Event, Leftovers, Phase, Settings, Supervisor, Wait,
+    Action, CommandEnd, Deadline, Event, Guards, Leftovers, Phase, Settings, Supervisor, Wait,
 };
 
 /// When every test begins: not at zero, so that a difference is never mistaken for an instant.
@@ -27,6 +27,7 @@ pub(super) fn settings() -> Settings {
     Settings {
         timing: Timing::new(TimingOptions::default()).unwrap(),
         wait: Wait::No,
+        guards: Guards::Command,
         pause_first: secs(0.0),
         prepare: false,
         run_timeout: None,

@@ -8,7 +8,7 @@ use super::ledger::{Ledger, Tree};
 use crate::clock::Instant;
 use crate::lease::{Effect, LostWhy, RefusedWhy, Timing, TimingOptions};
 use crate::supervisor::{
-    Action, AskedBy, CommandEnd, Event, Fatal, Leftovers, Settings, Supervisor, Wait,
+    Action, AskedBy, CommandEnd, Event, Fatal, Guards, Leftovers, Settings, Supervisor, Wait,
 };
 
 const ENDINGS: [i32; 4] = [libc::SIGHUP, libc::SIGINT, libc::SIGQUIT, libc::SIGTERM];
@@ -360,6 +360,7 @@ fn settings(choice: u32) -> Settings {
             Wait::For(secs(60)),
             Wait::Forever,
         ][pick(2)],
+        guards: Guards::Command,
         pause_first: [0, 0, 0, 2].map(secs)[pick(26)],
         prepare: pick(24) == 0,
         run_timeout: [None, None, Some(secs(3)), Some(secs(25))][pick(4)],

@@ -41,6 +41,47 @@ const LINES: &[(&str, &str)] = &[
     // What is hidden.
     ("leasectl run --non", "leasectl run --non"),
     ("leasectl run --conf", "leasectl run --conf"),
+    // Leases come from the store, whatever is the verb and wherever their names are taken apart.
+    ("leasectl run --lease nigh", "leasectl run --lease nightly"),
+    (
+        "leasectl run -w 1m -l nigh",
+        "leasectl run -w 1m -l nightly",
+    ),
+    ("leasectl run --lease=nigh", "leasectl run --lease=nightly"),
+    ("leasectl status backup/", "leasectl status backup/db1"),
+    (
+        "leasectl status --json backup/",
+        "leasectl status --json backup/db1",
+    ),
+    ("leasectl status x odd:n", "leasectl status x odd:name=1"),
+    ("leasectl status odd:name=", "leasectl status odd:name=1"),
+    ("leasectl release nigh", "leasectl release nightly"),
+    (
+        "leasectl pause --for 1h nigh",
+        "leasectl pause --for 1h nightly",
+    ),
+    ("leasectl resume -q nigh", "leasectl resume -q nightly"),
+    // An option's value is no lease, and neither is what an option of another store has none of.
+    (
+        "leasectl status --prefix nigh",
+        "leasectl status --prefix nigh",
+    ),
+    (
+        "leasectl status --store file:///LAB/other oth",
+        "leasectl status --store file:///LAB/other other-one",
+    ),
+    (
+        "leasectl run --store=file:///LAB/other --lease oth",
+        "leasectl run --store=file:///LAB/other --lease other-one",
+    ),
+    (
+        "leasectl status --store file:///LAB/missing nigh",
+        "leasectl status --store file:///LAB/missing nigh",
+    ),
+    (
+        "leasectl status --store nonsense: nigh",
+        "leasectl status --store nonsense: nigh",
+    ),
     // A lease is no file.
     ("leasectl run --lease some-f", "leasectl run --lease some-f"),
     // After the dashes it is the command's turn.
@@ -64,6 +105,21 @@ fn lab_with_things_to_find() -> Lab {
     let command = lab.path("bin/some-command");
     fs::write(&command, "#!/bin/sh\n").unwrap();
     fs::set_permissions(&command, fs::Permissions::from_mode(0o755)).unwrap();
+    for name in ["nightly", "backup/db1", "odd:name=1"] {
+        let run = lab.run(&mut lab.leasectl(["run", "--lease", name, "--", "true"]));
+        run.expect_code(0);
+    }
+    let other = format!("file://{}", lab.path("other").display());
+    let run = [
+        "run",
+        "--store",
+        &other,
+        "--lease",
+        "other-one",
+        "--",
+        "true",
+    ];
+    lab.run(&mut lab.leasectl(run)).expect_code(0);
     lab
 }
 
@@ -81,19 +137,27 @@ fn install(lab: &Lab, shell: &str, file: &str) {
 fn typed_into(lab: &Lab, shell: &[&str]) -> Vec<String> {
     let mut python = lab.command("python3");
     python.args(["-c", include_str!("shell.py")]);
-    python.args(LINES.iter().map(|(typed, _)| typed));
+    python.args(LINES.iter().map(|(typed, _)| in_lab(lab, typed)));
     python.arg("--").args(shell).env("TERM", "xterm");
     let ended = lab.run(&mut python).expect_code(0);
     ended.stdout.lines().map(ToOwned::to_owned).collect()
 }
 
+fn in_lab(lab: &Lab, line: &str) -> String {
+    line.replace(
+        "/LAB",
+        lab.path("").display().to_string().trim_end_matches('/'),
+    )
+}
+
 #[track_caller]
-fn assert_completed(became: &[String]) {
+fn assert_completed(lab: &Lab, became: &[String]) {
     assert_eq!(became.len(), LINES.len(), "{became:#?}");
     for ((typed, expected), became) in LINES.iter().zip(became) {
         let became = became.trim_end_matches([' ', '=']);
-        assert_eq!(became, *expected, "after {typed:?} and TAB");
+        assert_eq!(became, in_lab(lab, expected), "after {typed:?} and TAB");
     }
+    assert!(!lab.path("missing").exists());
 }
 
 fn bash_completes_what_is_typed() {
@@ -107,7 +171,7 @@ fn bash_completes_what_is_typed() {
                  PROMPT_COMMAND=': >ready'\n";
     fs::write(lab.path("start"), start).unwrap();
     let bash = ["bash", "--noprofile", "--rcfile", "start", "-i"];
-    assert_completed(&typed_into(&lab, &bash));
+    assert_completed(&lab, &typed_into(&lab, &bash));
 }
 
 fn zsh_completes_what_is_typed() {
@@ -122,7 +186,7 @@ fn zsh_completes_what_is_typed() {
                  bindkey '^G' note\n\
                  precmd() { : >ready }\n";
     fs::write(lab.path("home/.zshrc"), start).unwrap();
-    assert_completed(&typed_into(&lab, &["zsh", "-d", "-i"]));
+    assert_completed(&lab, &typed_into(&lab, &["zsh", "-d", "-i"]));
 }
 
 /// fish answers without a terminal: it lists what it would offer.
@@ -132,8 +196,9 @@ fn fish_completes_what_is_typed() {
     install(&lab, "fish", "home/.config/fish/completions/leasectl.fish");
     let mut became = Vec::new();
     for (typed, _) in LINES {
+        let typed = in_lab(&lab, typed);
         let mut fish = lab.command("fish");
-        fish.args(["-c", "complete -C $argv[1]", typed]);
+        fish.args(["-c", "complete -C $argv[1]", &typed]);
         let ended = lab.run(&mut fish).expect_code(0);
         assert_eq!(ended.stderr, "", "{typed}");
         // One a line, with its description behind a tab; it stands for the last word.
@@ -144,8 +209,8 @@ fn fish_completes_what_is_typed() {
             .collect();
         became.push(match (offers.as_slice(), typed.rsplit_once(' ')) {
             ([only], Some((before, _))) => format!("{before} {only}"),
-            _ => (*typed).to_owned(),
+            _ => typed,
         });
     }
-    assert_completed(&became);
+    assert_completed(&lab, &became);
 }

@@ -13,13 +13,16 @@ pub(super) fn trials() -> Vec<Trial> {
     ]
 }
 
-const ASKED: [&str; 6] = [
+const ASKED: [&str; 9] = [
     "--help",
     "--version",
     "run --help",
     "man",
     "man run",
     "completions bash",
+    "status",
+    "status --json",
+    "status --prometheus",
 ];
 
 fn a_reader_that_has_enough_is_no_error() {

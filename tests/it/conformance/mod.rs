@@ -10,6 +10,7 @@ pub(crate) mod file_killed;
 mod hostile_things;
 mod onlooker;
 mod operators;
+mod overview;
 mod promises;
 pub(crate) mod stores;
 mod waiting;
@@ -89,6 +90,13 @@ macro_rules! common {
                 a_request_reaches_the_holder_unasked_and_with_its_renewal
                 a_request_is_for_the_hold_of_its_moment
                 nothing_is_taken_from_a_hold_with_another_token
+            },
+            tests! { $store, overview:
+                an_overview_tells_of_each_of_those_that_were_seen
+                an_overview_tells_of_a_new_lease_under_its_prefix
+                an_overview_does_not_mind_what_it_does_not_show
+                an_overview_whose_news_is_old_is_told_at_once
+                an_overview_waits_at_most_as_long_as_it_was_told
             },
             tests! { $store, onlooker:
                 an_onlooker_waits_at_most_as_long_as_it_was_told

@@ -15,20 +15,22 @@ use crate::support::systemd::Systemd;
 
 pub(crate) fn trials() -> Vec<Trial> {
     trials![
-        the_example_unit_is_understood,
+        the_example_units_are_understood,
+        a_unit_that_is_bound_to_a_hold_starts_and_stops_with_it,
         a_standby_is_active_and_takes_over,
         a_frozen_leasectl_is_killed_and_started_again,
         a_grace_may_be_longer_than_the_stop_timeout,
     ]
 }
 
-const EXAMPLE: &str = "examples/leasectl-standby.service";
+const STANDBY: &str = "examples/leasectl-standby.service";
+const HOLD: &str = "examples/leasectl-hold.service";
 
 /// The example, with `edits` made: each has to be needed.
-fn example(edits: &[(&str, &str)]) -> String {
-    let mut text = fs::read_to_string(root().join(EXAMPLE)).unwrap();
+fn example(name: &str, edits: &[(&str, &str)]) -> String {
+    let mut text = fs::read_to_string(root().join(name)).unwrap();
     for (from, to) in edits {
-        assert!(text.contains(from), "{from} is not in {EXAMPLE}");
+        assert!(text.contains(from), "{from} is not in {name}");
         text = text.replace(from, to);
     }
     text
@@ -51,7 +53,7 @@ fn adapted(more: &[(&str, &str)]) -> String {
         ("PrivateTmp=yes\n", ""),
     ];
     edits.extend(more);
-    example(&edits)
+    example(STANDBY, &edits)
 }
 
 fn write_unit(lab: &Lab, unit: &str, text: &str) {
@@ -59,21 +61,63 @@ fn write_unit(lab: &Lab, unit: &str, text: &str) {
     fs::write(lab.path("units").join(unit), text).unwrap();
 }
 
-fn the_example_unit_is_understood() {
+fn the_example_units_are_understood() {
     needs("systemd-analyze");
     let lab = Lab::new();
-    let text = example(&[("/usr/local/bin/leasectl", LEASECTL)]);
     let check = |text: &str| {
-        write_unit(&lab, "leasectl-standby.service", text);
+        write_unit(&lab, "example.service", text);
         let mut analyze = lab.command("systemd-analyze");
-        analyze.args(["verify", "--man=no", "units/leasectl-standby.service"]);
+        analyze.args(["verify", "--man=no", "units/example.service"]);
         lab.run(&mut analyze)
     };
-    let ended = check(&text).expect_code(0);
-    assert_eq!(ended.stderr, "", "{ended}");
-    // What it does not know it says, and what it says is seen.
-    let ended = check(&text.replace("KillMode", "KillMoode"));
-    assert!(ended.stderr.contains("KillMoode"), "{ended}");
+    for name in [STANDBY, HOLD] {
+        let text = example(name, &[("/usr/local/bin/leasectl", LEASECTL)]);
+        let ended = check(&text).expect_code(0);
+        assert_eq!(ended.stderr, "", "{ended}");
+        // What it does not know it says, and what it says is seen.
+        let ended = check(&text.replace("WatchdogSec", "WatchdoogSec"));
+        assert!(ended.stderr.contains("WatchdoogSec"), "{ended}");
+    }
+}
+
+fn a_unit_that_is_bound_to_a_hold_starts_and_stops_with_it() {
+    let lab = Lab::new();
+    let hold = example(
+        HOLD,
+        &[
+            ("/usr/local/bin/leasectl", LEASECTL),
+            ("ProtectHome=yes\n", ""),
+            ("PrivateTmp=yes\n", ""),
+            ("Restart=always\n", ""),
+        ],
+    );
+    write_unit(&lab, "first.service", &hold);
+    write_unit(&lab, "leasectl-hold.service", &hold);
+    let bound = "[Unit]\nBindsTo=leasectl-hold.service\nAfter=leasectl-hold.service\n[Service]\n\
+                 ExecStart=/bin/sleep 600\n";
+    write_unit(&lab, "bound.service", bound);
+    let systemd = Systemd::start(&lab);
+    systemd.systemctl(&lab, &["start", "first"]).expect_code(0);
+    let start = ["start", "--no-block", "bound"];
+    systemd.systemctl(&lab, &start).expect_code(0);
+    systemd.wait_for(
+        &lab,
+        "leasectl-hold",
+        "StatusText",
+        "waiting for app: held by ",
+    );
+    assert_eq!(
+        systemd.show(&lab, "leasectl-hold", "ActiveState"),
+        "activating"
+    );
+    assert_eq!(systemd.show(&lab, "bound", "ActiveState"), "inactive");
+    systemd.systemctl(&lab, &["stop", "first"]).expect_code(0);
+    systemd.wait_for(&lab, "bound", "ActiveState", "active");
+    systemd.wait_for(&lab, "leasectl-hold", "StatusText", "holding app since 20");
+    systemd
+        .systemctl(&lab, &["stop", "leasectl-hold"])
+        .expect_code(0);
+    systemd.wait_for(&lab, "bound", "ActiveState", "inactive");
 }
 
 fn a_standby_is_active_and_takes_over() {

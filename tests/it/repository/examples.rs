@@ -30,12 +30,17 @@ pub(crate) fn trials() -> Vec<Trial> {
     ]
 }
 
-/// The scripts that the tests below run.
-const TESTED: [&str; 6] = [
+/// What a coprocess is, only bash knows.
+const FOR_BASH: &str = "examples/hold-coproc.sh";
+
+/// The scripts that the tests below run; those with `hold` are run in `hold/scripts.rs`.
+const TESTED: [&str; 8] = [
     "examples/container-entrypoint.sh",
     "examples/cron.sh",
     "examples/deploy-critical-section.sh",
     "examples/fencing-sqlite.sh",
+    "examples/hold-background.sh",
+    "examples/hold-coproc.sh",
     "examples/migrate-from-flock.sh",
     "examples/nested-leases.sh",
 ];
@@ -48,10 +53,14 @@ fn every_example_has_a_test() {
     assert_eq!(found, TESTED);
     // Its tests are in `guard/systemd.rs`.
     let units = files("examples", "service");
-    assert_eq!(units.len(), 1, "{units:?}");
+    assert_eq!(units.len(), 2, "{units:?}");
     for script in TESTED {
         let text = fs::read_to_string(root().join(script)).unwrap();
-        assert!(text.starts_with("#!/bin/sh\n"), "{script} is for any shell");
+        let first = match script {
+            FOR_BASH => "#!/usr/bin/env bash\n",
+            _ => "#!/bin/sh\n",
+        };
+        assert!(text.starts_with(first), "{script} is for any shell");
         assert!(
             text.contains("\nset -eu\n"),
             "{script} goes on after errors"

@@ -100,7 +100,7 @@ fn judged(lab: &Lab, name: &str, values: &[Value]) -> Option<String> {
     needs(JUDGE);
     let mut one = schema(name);
     let parts = one.as_object_mut().unwrap();
-    let definitions = parts.remove("$defs");
+    let definitions = parts.remove("$defs").unwrap_or_else(|| json!({}));
     let all =
         json!({"$schema": parts["$schema"], "type": "array", "items": one, "$defs": definitions});
     fs::write(lab.path("schema.json"), all.to_string()).unwrap();

@@ -1,0 +1,165 @@
+//! What the news are called in words, for lines on standard error and for the service manager.
+
+use std::time::Duration;
+
+use super::held::asked_for;
+use super::{os_error, printable};
+use crate::commands::events::LogLevel;
+use crate::commands::run::{HookFate, HookName};
+use crate::lease::{LostWhy, StopRequest, StoreError};
+use crate::process::{Containment, Survivor, name_of};
+use crate::supervisor::{CommandEnd, StopWhy};
+
+/// Who is guarded, and gets the signals.
+#[derive(Debug)]
+pub(super) enum Whom {
+    /// A command, with all that it started.
+    Command,
+    /// A process that was there before, in words.
+    Process(String),
+    /// Nobody.
+    Nobody,
+}
+
+impl Whom {
+    pub(super) fn words(&self) -> &str {
+        match self {
+            Self::Command => "the whole command",
+            Self::Process(process) => process,
+            Self::Nobody => "no process",
+        }
+    }
+}
+
+/// How much it matters, and how it is said.
+pub(super) type Told = Option<(LogLevel, String)>;
+
+/// A hook that went well is no news.
+pub(super) fn of_hook(hook: HookName, fate: &HookFate) -> Told {
+    let how = match fate {
+        HookFate::Ended(CommandEnd::Exited(0)) => {
+            return Some((LogLevel::Debug, format!("the {} hook ended", hook.word())));
+        }
+        HookFate::Ended(CommandEnd::Exited(code)) => format!("failed with exit code {code}"),
+        HookFate::Ended(CommandEnd::Killed(signal)) => {
+            format!("was killed by {}", name_of(*signal))
+        }
+        HookFate::NotStarted(error) => format!("could not be started: {}", os_error(error)),
+        HookFate::TooSlow => "did not end within 10s and was killed".to_owned(),
+        HookFate::NotDead => "was killed and is still there; it is not waited for".to_owned(),
+    };
+    // The one that keeps the command from starting is named by the last word.
+    let level = match hook {
+        HookName::Acquired => LogLevel::Debug,
+        HookName::Doubt | HookName::Lost | HookName::Released => LogLevel::Warn,
+    };
+    Some((level, format!("the {} hook {how}", hook.word())))
+}
+
+/// Why the command is being stopped; `None` for leftovers, which have names, and for a hook, which has a
+/// line of its own.
+pub(super) fn stop_reason(
+    why: StopWhy,
+    lease: &str,
+    asked: Option<&StopRequest>,
+) -> Option<String> {
+    Some(match why {
+        StopWhy::Lost(why) => format!("{lease} was lost: it {}", lost(why)),
+        StopWhy::NotRenewed => format!("{lease} could not be renewed in time"),
+        StopWhy::RunTimeout => "--run-timeout was reached".to_owned(),
+        StopWhy::Operator => asked_for(lease, asked),
+        StopWhy::ScheduledEvent => "this machine is about to go away".to_owned(),
+        StopWhy::Leftovers | StopWhy::Hook => return None,
+        StopWhy::Internal => "the guardian is gone".to_owned(),
+        StopWhy::Interrupted => "a signal came before the command was started".to_owned(),
+    })
+}
+
+pub(super) fn renew_failed(error: &StoreError, remaining: Option<Duration>, whom: &Whom) -> String {
+    let until = remaining.map_or_else(
+        || "trying again".to_owned(),
+        |left| {
+            let left = span(left);
+            match whom {
+                Whom::Command => {
+                    format!("the command is stopped in {left} unless a renewal is answered")
+                }
+                Whom::Process(process) => {
+                    format!("{process} is stopped in {left} unless a renewal is answered")
+                }
+                Whom::Nobody => format!("it is given up in {left} unless a renewal is answered"),
+            }
+        },
+    );
+    format!("{}; {until}", because(Some(error)))
+}
+
+pub(super) fn started(pid: i32, containment: Containment) -> String {
+    let how = match containment {
+        Containment::Tree => "kept together by descent (no cgroup of its own could be made)",
+        Containment::Cgroup => "in a cgroup of its own",
+    };
+    format!("started process {pid}, {how}")
+}
+
+/// What stays when its parent has ended; of the command's, there is an option that leaves it alone.
+pub(super) fn left_behind(left: &[Survivor], of_hook: bool) -> String {
+    let left = processes(left);
+    if of_hook {
+        return format!("--on-acquired left {left} behind; stopping them");
+    }
+    format!(
+        "the command ended and left {left} behind; stopping them (--leftovers wait or leave changes \
+         that)"
+    )
+}
+
+/// Processes by number and name, not more than a line can hold.
+pub(super) fn processes(left: &[Survivor]) -> String {
+    const MOST: usize = 8;
+    let mut parts: Vec<String> = left.iter().take(MOST).map(process).collect();
+    if left.len() > MOST {
+        parts.push(format!("and {} more", left.len() - MOST));
+    }
+    parts.join(", ")
+}
+
+fn process(survivor: &Survivor) -> String {
+    let Survivor {
+        pid,
+        program,
+        ours_to_kill,
+    } = survivor;
+    let note = if *ours_to_kill {
+        ""
+    } else {
+        ", of another user: it cannot be killed"
+    };
+    format!("{pid} ({}{note})", printable(program))
+}
+
+pub(super) fn lost(why: LostWhy) -> &'static str {
+    match why {
+        LostWhy::Expired => "ran out at the store",
+        LostWhy::Taken => "now belongs to somebody else",
+        LostWhy::Broken => "was taken away by an operator",
+        LostWhy::Vanished => "is no longer known to the store",
+    }
+}
+
+pub(super) fn because(error: Option<&StoreError>) -> String {
+    error.map_or_else(
+        || "the store gave no answer".to_owned(),
+        |error| super::chain(error),
+    )
+}
+
+/// A span for people: never finer than it is worth.
+pub(super) fn span(span: Duration) -> String {
+    let rounded = if span >= Duration::from_secs(10) {
+        Duration::from_secs(span.as_secs())
+    } else {
+        Duration::from_millis(u64::try_from(span.as_millis()).unwrap_or(u64::MAX))
+    };
+    humantime::format_duration(rounded).to_string()
+}
