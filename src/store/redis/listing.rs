@@ -21,22 +21,27 @@ pub(super) async fn list(store: &RedisStore, prefix: &str) -> Result<Vec<Observa
     let mut names = names(store, &link, prefix).await?;
     names.sort();
     names.dedup();
+    let mut all = look(store, &names).await?;
+    all.retain(|seen| seen.record.is_some() || seen.state != LeaseState::Free);
+    Ok(all)
+}
+
+/// All of `names`, but those that cannot be read: they hide no other.
+pub(super) async fn look(
+    store: &RedisStore,
+    mut names: &[LeaseName],
+) -> Result<Vec<Observation>, Trouble> {
+    let link = store.link().await?;
     let mut all = Vec::new();
-    let mut names = names.as_slice();
     // The first alone: it makes the script known to the server.
     let mut size = 1;
-    while let Some((bundle, rest)) = names.split_at_checked(size.min(names.len())) {
-        if bundle.is_empty() {
-            break;
-        }
-        names = rest;
+    while !names.is_empty() {
+        let (bundle, rest) = names.split_at(size.min(names.len()));
         for (name, value) in bundle.iter().zip(looks(store, &link, bundle).await?) {
-            // One that cannot be read hides no other.
             all.extend(answer::observed(value, name).ok());
         }
-        size = BUNDLE;
+        (names, size) = (rest, BUNDLE);
     }
-    all.retain(|seen| seen.record.is_some() || seen.state != LeaseState::Free);
     Ok(all)
 }
 

@@ -59,6 +59,7 @@ mod keys;
 mod line;
 mod link;
 mod listing;
+mod onlooker;
 mod record;
 mod store;
 mod trouble;

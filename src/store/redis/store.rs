@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::sync::Mutex;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::timeout;
 
 use super::config::{Config, RestartGuard};
 use super::inbox::Inbox;
@@ -15,7 +15,7 @@ use super::line::Line;
 use super::link::Link;
 use super::trouble::Trouble;
 use super::wire::Request;
-use super::{answer, listing};
+use super::{answer, listing, onlooker};
 use crate::lease::{
     Ask, Asked, Asker, Attempt, Change, Claim, Doing, Effect, Ending, Expiry, Fencing,
     FencingToken, Hold, HoldEvent, LARGEST_TTL, LeaseName, LeaseStore, Observation, Place,
@@ -24,10 +24,6 @@ use crate::lease::{
 
 /// How long one request of a wait may take: nobody else limits it.
 const REQUEST: Duration = Duration::from_secs(3);
-/// Between two looks of an onlooker, at first and at most. Too short burdens the server, as every onlooker
-/// asks for itself; too long shows old news.
-const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
-const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 /// A connection to a Redis server, opened when it is first needed and again after it broke.
 #[derive(Debug)]
@@ -152,20 +148,6 @@ impl RedisStore {
         let request = Request::revoke(&self.keys(name), name, token, asker);
         answer::revoked(link.run(&request).await?, name)
     }
-
-    async fn changed(&self, seen: &Observation, at_most: Duration) -> Result<(), Trouble> {
-        let began = Instant::now();
-        let mut pause = SHORTEST_PAUSE;
-        loop {
-            let now = limited(self.observed(&seen.name)).await?;
-            let left = at_most.saturating_sub(began.elapsed());
-            if left.is_zero() || !now.shows_the_same_as(seen) {
-                return Ok(());
-            }
-            sleep(pause.min(left)).await;
-            pause = (pause * 2).min(LONGEST_PAUSE);
-        }
-    }
 }
 
 /// A request of a wait, which has no limit of its own.
@@ -256,8 +238,19 @@ impl LeaseStore for RedisStore {
         seen: &Observation,
         at_most: Duration,
     ) -> Result<(), StoreError> {
-        let changed = self.changed(seen, at_most).await;
+        let seen = std::slice::from_ref(seen);
+        let changed = onlooker::changed(self, seen, None, at_most).await;
         changed.map_err(|trouble| trouble.into_error(&self.label, Doing::Observe))
+    }
+
+    async fn wait_for_any_change(
+        &self,
+        seen: &[Observation],
+        prefix: Option<&str>,
+        at_most: Duration,
+    ) -> Result<(), StoreError> {
+        let changed = onlooker::changed(self, seen, prefix, at_most).await;
+        changed.map_err(|trouble| trouble.into_error(&self.label, Doing::List))
     }
 
     async fn ask(&self, name: &LeaseName, what: Ask, asker: &Asker) -> Result<Asked, StoreError> {
