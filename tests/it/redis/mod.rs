@@ -9,6 +9,7 @@ mod hostile;
 mod line;
 mod refusals;
 mod scene;
+mod storm;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,6 +30,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         hostile::trials(),
         line::trials(),
         refusals::trials(),
+        storm::trials(),
     ]
     .into_iter()
     .flatten()
