@@ -32,6 +32,7 @@ complete -c leasectl -n "__fish_leasectl_needs_command" -f -a "status" -d 'Show 
 complete -c leasectl -n "__fish_leasectl_needs_command" -f -a "release" -d 'Ask the holder of a lease to give it back'
 complete -c leasectl -n "__fish_leasectl_needs_command" -f -a "pause" -d 'Keep everyone out of leases'
 complete -c leasectl -n "__fish_leasectl_needs_command" -f -a "resume" -d 'End a pause or a minimum hold'
+complete -c leasectl -n "__fish_leasectl_needs_command" -f -a "doctor" -d 'Try out a store and this machine'
 complete -c leasectl -n "__fish_leasectl_needs_command" -f -a "completions" -d 'Print a script that completes what is typed'
 complete -c leasectl -n "__fish_leasectl_needs_command" -f -a "man" -d 'Print a man page'
 complete -c leasectl -n "__fish_leasectl_using_subcommand run" -s l -l lease -d 'The lease, by any name you choose' -r -f -a "(__fish_leasectl_leases)"
@@ -144,11 +145,14 @@ complete -c leasectl -n "__fish_leasectl_using_subcommand resume" -l store -d 'W
 complete -c leasectl -n "__fish_leasectl_using_subcommand resume" -l store-file -d 'File with that URL [env: LEASECTL_STORE_FILE]' -r -F
 complete -c leasectl -n "__fish_leasectl_using_subcommand resume" -s q -l quiet -d 'Print errors only'
 complete -c leasectl -n "__fish_leasectl_using_subcommand resume" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c leasectl -n "__fish_leasectl_using_subcommand doctor" -l store -d 'Where leases are kept [env: LEASECTL_STORE]' -r -f
+complete -c leasectl -n "__fish_leasectl_using_subcommand doctor" -l store-file -d 'File with that URL [env: LEASECTL_STORE_FILE]' -r -F
+complete -c leasectl -n "__fish_leasectl_using_subcommand doctor" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c leasectl -n "__fish_leasectl_using_subcommand completions" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c leasectl -n "__fish_leasectl_using_subcommand man" -s h -l help -d 'Print help'
 complete -c leasectl -f
 complete -c leasectl -n "__fish_leasectl_using_subcommand completions" -a "bash zsh fish"
-complete -c leasectl -n "__fish_leasectl_using_subcommand man" -a "run hold status release pause resume completions man"
+complete -c leasectl -n "__fish_leasectl_using_subcommand man" -a "run hold status release pause resume doctor completions man"
 
 function __fish_leasectl_leases
     leasectl __names --prefix= -- (commandline -opc) 2>/dev/null

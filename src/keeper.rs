@@ -156,6 +156,16 @@ impl Keeper {
         self.limited(Doing::Ask, LONGEST_SEEKING, asked).await
     }
 
+    /// Removes all that is kept of a lease that nobody else can know.
+    ///
+    /// # Errors
+    /// As [`Keeper::acquire`].
+    pub async fn forget(&self, name: &LeaseName) -> Result<(), StoreError> {
+        let forgotten = self.store.forget(name);
+        self.limited(Doing::Forget, LONGEST_SEEKING, forgotten)
+            .await
+    }
+
     /// Takes a lease away from the hold with this token.
     ///
     /// # Errors

@@ -177,6 +177,24 @@ Examples:
   After maintenance:
     leasectl resume nightly backup/db1";
 
+/// Below `leasectl doctor --help`.
+pub(super) const DOCTOR: &str = "\
+What is printed:
+  ok    as promised
+  weak  it works, but not for everything, or not as well as it could; what to do is said
+  BAD   a promise is not kept; what to do is said
+
+Exit codes:
+  0    nothing is BAD
+  123  the store is unreachable, or answers otherwise than it promises
+  125  a setting or a permission is missing, or this machine does not keep what is promised
+
+Examples:
+  Before the first job of a new machine:
+    leasectl doctor
+  The store of the fleet, as the user that will run the job:
+    sudo -u app leasectl doctor --store-file /etc/leasectl/store";
+
 /// Below `leasectl completions --help`.
 pub(super) const COMPLETIONS: &str = "\
 Files:

@@ -5,6 +5,7 @@ mod carrying;
 mod choice;
 mod completions;
 mod correction;
+mod doctor;
 mod ending;
 pub mod exit;
 mod guide;

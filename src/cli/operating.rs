@@ -1,16 +1,18 @@
 //! What the verbs of operators have in common: a store that somebody chose, a line for each thing done,
 //! and an exit code for the first that could not be done.
 
+use std::sync::Arc;
+
 use super::args::StoreArgs;
 use super::exit::{self, Exit};
 use super::voice::Voice;
 use super::{chain, choice, os_error};
 use crate::commands::events::LogLevel;
 use crate::commands::operator::Operator;
-use crate::lease::StoreError;
+use crate::lease::{LeaseStore, StoreError};
 
 /// Why something was not done, and the number for it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Failed {
     pub(super) exit: i32,
     /// One line: what happened, why, what to do.
@@ -36,9 +38,14 @@ impl From<StoreError> for Failed {
 }
 
 /// Opens the store that was chosen.
-pub(super) fn at(typed: &StoreArgs) -> Result<Operator, Failed> {
+pub(super) fn open(typed: &StoreArgs) -> Result<Arc<dyn LeaseStore>, Failed> {
     let choice = choice::choose(typed).map_err(Failed::invalid)?;
-    let store = choice.open().map_err(Failed::invalid)?;
+    choice.open().map_err(Failed::invalid)
+}
+
+/// An operator at that store.
+pub(super) fn at(typed: &StoreArgs) -> Result<Operator, Failed> {
+    let store = open(typed)?;
     Operator::at(store).map_err(|error| {
         Failed::invalid(format!("the store cannot be asked: {}", os_error(&error)))
     })

@@ -7,7 +7,9 @@ use clap::Parser;
 use super::args::{Cli, Verb};
 use super::exit::{self, Exit};
 use super::voice::Voice;
-use super::{completions, hold, man_page, os_error, output, pause, release, run, status, usage};
+use super::{
+    completions, doctor, hold, man_page, os_error, output, pause, release, run, status, usage,
+};
 use crate::commands::events::LogLevel;
 
 /// Does what the arguments say.
@@ -24,6 +26,7 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> Exit {
             Verb::Release(typed) => return release::release(&typed),
             Verb::Pause(typed) => return pause::pause(&typed),
             Verb::Resume(typed) => return pause::resume(&typed),
+            Verb::Doctor(typed) => return doctor::doctor(&typed),
             Verb::Completions(typed) => Ok(completions::script(typed.shell)),
             Verb::Man(typed) => man(typed.verb.as_deref()),
         },

@@ -1,5 +1,6 @@
 //! The verbs: one room each, and the only place where stores, supervisor, keeper and processes meet.
 
+pub mod doctor;
 pub mod events;
 mod holders;
 pub mod operator;

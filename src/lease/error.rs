@@ -61,6 +61,8 @@ pub enum Doing {
     Ask,
     /// Take a lease away.
     Revoke,
+    /// Remove what is kept of a lease.
+    Forget,
 }
 
 impl fmt::Display for Doing {
@@ -75,6 +77,7 @@ impl fmt::Display for Doing {
             Self::List => "look at its leases",
             Self::Ask => "ask for the lease",
             Self::Revoke => "take the lease away",
+            Self::Forget => "remove what is kept of the lease",
         })
     }
 }

@@ -17,6 +17,8 @@ pub struct Promises {
     pub change: Change,
     /// Whether an onlooker is told or has to look ([`super::LeaseStore::wait_for_change`]).
     pub onlookers: Change,
+    /// What breaks exclusion all the same, so that the token has to protect: one clause each.
+    pub broken_by: &'static [&'static str],
 }
 
 /// How far tokens can be trusted.

@@ -121,6 +121,12 @@ pub trait LeaseStore: fmt::Debug + Send + Sync + 'static {
     ///   would wait for a release.
     async fn ask(&self, name: &LeaseName, what: Ask, asker: &Asker) -> Result<Asked, StoreError>;
 
+    /// Removes all that is kept of a lease that nobody holds, its tokens included.
+    ///
+    /// - Only for a name that nobody but the caller can know: under a contender there could be two holders
+    ///   of it, and the same token twice.
+    async fn forget(&self, name: &LeaseName) -> Result<(), StoreError>;
+
     /// Takes a lease away from the hold with this token, and from no other, and notes it in the record.
     /// Its command may still run: the caller has been told what that risks.
     async fn revoke(

@@ -85,6 +85,31 @@ impl Cgroup {
     }
 }
 
+/// Why a command gets no cgroup of its own here; `None`: it gets one.
+#[must_use]
+pub fn why_no_cgroup() -> Option<String> {
+    let Some(own) = own_directory() else {
+        return Some(
+            "this process is in no cgroup of version 2 that can be seen from here".to_owned(),
+        );
+    };
+    if let Some(cgroup) = Cgroup::create() {
+        cgroup.remove();
+        return None;
+    }
+    let shown = own.display();
+    if !own.join("cgroup.kill").exists()
+        && own
+            .parent()
+            .is_some_and(|above| !above.join("cgroup.kill").exists())
+    {
+        return Some("the kernel has no cgroup.kill (Linux 5.14)".to_owned());
+    }
+    Some(format!(
+        "none can be made below {shown}: it has to be this user's (in a systemd unit: Delegate=yes)"
+    ))
+}
+
 /// The directory of our own cgroup on the v2 hierarchy.
 fn own_directory() -> Option<PathBuf> {
     let membership = fs::read_to_string("/proc/self/cgroup").ok()?;

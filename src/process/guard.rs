@@ -193,7 +193,10 @@ impl Guard {
 
 /// Refuses a `/proc` of another PID namespace: its numbers are other processes, so that nothing of the
 /// tree would be found.
-fn proc_is_ours() -> io::Result<()> {
+///
+/// # Errors
+/// What is wrong with it.
+pub fn proc_is_ours() -> io::Result<()> {
     let shown = std::fs::read_link("/proc/self").map_err(|error| {
         io::Error::other(format!(
             "without /proc processes cannot be found ({}); mount it",

@@ -37,11 +37,13 @@ mod tree;
 
 pub use alarm::Alarm;
 pub use background::{Parted, Parting, keep_output_clean, part};
+pub use cgroup::why_no_cgroup;
 pub use charge::Charge;
 pub use event::FrontEvent;
 pub use front::Front;
 pub use guard::{
-    Containment, Guard, Guarded, HookImage, Subject, has_terminal, somebody_can_continue_us,
+    Containment, Guard, Guarded, HookImage, Subject, has_terminal, proc_is_ours,
+    somebody_can_continue_us,
 };
 pub use outlet::{LONGEST_LINE, Outlet, nobody_reads};
 pub use service_manager::{NotTold, NotifySocket, ServiceManager, Told};

@@ -18,6 +18,7 @@ mod support;
 mod cli;
 mod conformance;
 mod contention;
+mod doctor;
 mod events;
 mod guard;
 mod hold;
@@ -45,6 +46,7 @@ fn main() -> ExitCode {
     trials.extend(cli::trials());
     trials.extend(conformance::trials());
     trials.extend(contention::trials());
+    trials.extend(doctor::trials());
     trials.extend(events::trials());
     trials.extend(guard::trials());
     trials.extend(hold::trials());

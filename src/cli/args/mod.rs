@@ -1,6 +1,7 @@
 //! What can be typed, a file for each verb. Nothing is resolved or opened here.
 
 mod asking;
+mod doctor;
 mod groups;
 mod hold;
 mod run;
@@ -13,6 +14,7 @@ use super::completions::CompletionsArgs;
 use super::guide;
 use super::man_page::ManArgs;
 pub(super) use asking::{PauseArgs, ReleaseArgs, ResumeArgs};
+pub(super) use doctor::DoctorArgs;
 pub(super) use groups::{
     AskedArgs, ClaimArgs, LoudnessArgs, RecordArg, RecordArgs, StoreArgs, TimeArgs,
 };
@@ -85,6 +87,13 @@ pub enum Verb {
 
     /// End a pause or a minimum hold
     Resume(ResumeArgs),
+
+    /// Try out a store and this machine
+    ///
+    /// Prints what the store promises, lives through the life of a lease of its own (acquire, renew, a
+    /// second contender, an operator's request, release, hand-over) and measures it, and looks at what
+    /// this machine has for keeping a command together and for counting time. No other lease is touched.
+    Doctor(DoctorArgs),
 
     /// Print a script that completes what is typed
     ///

@@ -53,6 +53,7 @@ struct Change {
     to: Option<HolderObject>,
     cause: Option<&'static str>,
     state: &'static str,
+    certain: bool,
     paused: Option<Pause>,
 }
 
@@ -104,9 +105,8 @@ impl Follower {
                 self.told = Some(all.collect());
             }
             Some(mut told) => {
-                let gone = told
-                    .keys()
-                    .filter(|name| !seen.iter().any(|s| s.name == **name));
+                let here: BTreeSet<_> = seen.iter().map(|seen| &seen.name).collect();
+                let gone = told.keys().filter(|name| !here.contains(name));
                 let gone: Vec<_> = gone.cloned().map(Observation::untouched).collect();
                 for seen in gone.iter().chain(seen) {
                     let before = told.remove(&seen.name);
@@ -151,9 +151,12 @@ impl Follower {
         known
     }
 
-    /// Whether the holder who left no record is left out: the one before is still on its way out, or its
-    /// own record will come.
+    /// Whether nothing is told yet. What may be wrong is no news; a holder who left no record is left out
+    /// while the one before may be on its way out, or its own record may come.
     fn is_to_come(&mut self, before: &Observation, seen: &Observation, now: Instant) -> bool {
+        if seen.unsure {
+            return true;
+        }
         if !is_unrecorded(seen) || is_unrecorded(before) {
             self.unrecorded.remove(&seen.name);
             return false;
@@ -188,6 +191,7 @@ impl Follower {
             to: step.to,
             cause: step.cause,
             state: word(step.seen.state),
+            certain: !step.seen.unsure,
             paused: step.seen.paused,
         });
         text.push('\n');

@@ -5,7 +5,7 @@ use std::pin::pin;
 use std::time::{Duration, Instant};
 
 use tokio::io::unix::AsyncFd;
-use tokio::time::{interval, sleep};
+use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use super::view::{Picture, View};
 use crate::lease::Observation;
@@ -65,6 +65,8 @@ pub fn watch(view: View, viewer: &mut impl Viewer, hears_signals: bool) -> Resul
     runtime.block_on(async {
         let mut signals = Signals::open(hears_signals)?;
         let mut tick = interval(TICK);
+        // After an hour in which we were stopped there is one picture to draw, and not 3,600.
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let (mut begun, mut pause) = (false, Duration::ZERO);
         loop {
             // After an error the same picture is news: the store answers again.

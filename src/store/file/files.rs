@@ -132,6 +132,18 @@ impl<'a> Files<'a> {
 
     /// Creates `file` with exactly `mode`; `None` when something has that name already.
     ///
+    /// Removes all of them. The lock goes last: what is without a lock is no lease.
+    pub(super) fn forget(&self) -> Result<(), Trouble> {
+        let spare = format!("{}~", self.ask);
+        for file in [&spare, &self.ask, &self.record, &self.token, &self.lock] {
+            match unlinkat(self.directory, file.as_str(), UnlinkatFlags::NoRemoveDir) {
+                Ok(()) | Err(Errno::ENOENT) => {}
+                Err(errno) => return Err(self.trouble("remove", file, errno)),
+            }
+        }
+        Ok(())
+    }
+
     /// For one user the kernel does it in one call. In a shared directory the caller's umask takes
     /// the group's bits away; a process killed before it put them back would lock its group out for
     /// good, so there the file gets its name only when it is finished.

@@ -207,3 +207,58 @@ impl Watch {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::super::config::{Config, Origin};
+    use super::*;
+    use crate::clock::BootClock;
+    use crate::lease::{Attempt, Claim, LeaseName, LeaseStore, OwnerId, Purpose};
+    use crate::process::identity::holder;
+
+    const LONG: Duration = Duration::from_secs(60);
+
+    fn claim() -> Claim {
+        Claim {
+            name: LeaseName::new("a/new").unwrap(),
+            owner: OwnerId::fresh().unwrap(),
+            ttl: Duration::from_secs(30),
+            min_hold: None,
+            holder: holder(None),
+            purpose: Purpose::default(),
+            unanswered: false,
+        }
+    }
+
+    /// A machine that has no inotify instance to spare.
+    #[tokio::test]
+    async fn without_a_watch_it_is_told_later() {
+        let around = tempfile::tempdir().unwrap();
+        let config = Config {
+            directory: around.path().join("leases"),
+            origin: Origin::Named,
+        };
+        let holder = FileStore::open(&config, Arc::new(BootClock)).unwrap();
+        let looks = FileStore::open_to_look(&config, Arc::new(BootClock)).unwrap();
+        let store = looks.unwrap();
+        let overview = Overview {
+            store: &store,
+            seen: BTreeMap::new(),
+            prefix: Some("a/"),
+        };
+        let short = Duration::from_millis(50);
+        assert!(timeout(short, overview.changed(None)).await.is_err());
+        let act = async {
+            sleep(short).await;
+            holder.try_acquire(&claim()).await
+        };
+        let (told, granted) = tokio::join!(timeout(LONG, overview.changed(None)), act);
+        assert!(matches!(granted, Ok(Attempt::Granted(_))));
+        told.unwrap().unwrap();
+        // Who only looks takes nothing, even where nobody would be in its way.
+        let refused = store.try_acquire(&claim()).await.unwrap_err();
+        assert!(crate::lease::in_one_line(&refused).contains("opened only to look"));
+    }
+}

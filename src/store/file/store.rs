@@ -211,6 +211,13 @@ impl LeaseStore for FileStore {
             expiry: Expiry::WithItsProcess,
             change: Change::Pushed,
             onlookers: Change::Pushed,
+            broken_by: &[
+                "leasectl and its guardian are killed by SIGKILL in the same instant, nothing above them kills \
+                 the rest, and the rest has closed the lock's descriptor",
+                "the lock file or its directory is removed or replaced under a holder, for the moment until \
+                 that is found",
+                "another machine, which has leases of its own",
+            ],
         }
     }
 
@@ -289,6 +296,10 @@ impl LeaseStore for FileStore {
     async fn ask(&self, name: &LeaseName, what: Ask, asker: &Asker) -> Result<Asked, StoreError> {
         let asked = self.asked(name, what, asker);
         asked.map_err(self.error(Doing::Ask))
+    }
+
+    async fn forget(&self, name: &LeaseName) -> Result<(), StoreError> {
+        self.files(name).forget().map_err(self.error(Doing::Forget))
     }
 
     async fn revoke(

@@ -231,6 +231,7 @@ impl LeaseStore for MemoryStore {
             expiry: Expiry::StoreClock,
             change: Change::Pushed,
             onlookers: Change::Pushed,
+            broken_by: &["any other process, which has leases of its own"],
         }
     }
 
@@ -312,6 +313,11 @@ impl LeaseStore for MemoryStore {
     async fn ask(&self, name: &LeaseName, what: Ask, asker: &Asker) -> Result<Asked, StoreError> {
         let asked = self.request(|leases, now| leases.ask(name, what, asker, now));
         Ok(asked.await)
+    }
+
+    async fn forget(&self, name: &LeaseName) -> Result<(), StoreError> {
+        self.request(|leases, _| leases.by_name.remove(name)).await;
+        Ok(())
     }
 
     async fn revoke(

@@ -195,6 +195,16 @@ pub(super) fn shut_or_opened(value: Value, name: &LeaseName) -> Understood<Asked
     }
 }
 
+pub(super) fn forgotten(value: Value, name: &LeaseName) -> Understood<()> {
+    match Reply::new(value, name)?.text(0)? {
+        "done" => Ok(()),
+        "held" => Err(Trouble::Unfit(format!(
+            "the lease {name} is held, and a held lease is not forgotten"
+        ))),
+        _ => Err(garbled()),
+    }
+}
+
 pub(super) fn observed(value: Value, name: &LeaseName) -> Understood<Observation> {
     let reply = Reply::new(value, name)?;
     match reply.text(0)? {

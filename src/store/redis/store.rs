@@ -138,6 +138,17 @@ impl RedisStore {
         }
     }
 
+    async fn forgotten(&self, name: &LeaseName) -> Result<(), Trouble> {
+        let keys = self.keys(name);
+        let link = self.link().await?;
+        if self.line.forget_what_is_over(name) {
+            // Whoever listens there counts as a holder, whom the server would know nothing of.
+            link.unsubscribe(&keys.holders).await?;
+        }
+        let value = link.run(&Request::forget(&keys, name)).await?;
+        answer::forgotten(value, name)
+    }
+
     async fn revoked(
         &self,
         name: &LeaseName,
@@ -177,6 +188,15 @@ impl LeaseStore for RedisStore {
             expiry: Expiry::StoreClock,
             change: Change::Pushed,
             onlookers: Change::Polled,
+            broken_by: &[
+                "a fail-over to a replica that had not received the grant, or an old primary that is cut off and \
+                 still takes renewals",
+                "a loss of the server's data together with the holder's connection, or in the first moments of a \
+                 grant",
+                "a maxmemory-policy other than noeviction, after which a lease is deleted and its holder's \
+                 connection is cut",
+                "the server's clock, when it is set forward",
+            ],
         }
     }
 
@@ -256,6 +276,11 @@ impl LeaseStore for RedisStore {
     async fn ask(&self, name: &LeaseName, what: Ask, asker: &Asker) -> Result<Asked, StoreError> {
         let asked = self.asked(name, what, asker).await;
         asked.map_err(|trouble| trouble.into_error(&self.label, Doing::Ask))
+    }
+
+    async fn forget(&self, name: &LeaseName) -> Result<(), StoreError> {
+        let forgotten = self.forgotten(name).await;
+        forgotten.map_err(|trouble| trouble.into_error(&self.label, Doing::Forget))
     }
 
     async fn revoke(

@@ -22,6 +22,7 @@ pub(super) enum Verb {
     Stop,
     Drain,
     Observe,
+    Forget,
 }
 
 /// How an acquisition treats the line.
@@ -60,14 +61,15 @@ struct Source {
 
 impl Verb {
     fn source(self) -> &'static Source {
-        static SOURCES: LazyLock<[Source; 6]> = LazyLock::new(|| {
-            const BODIES: [&str; 6] = [
+        static SOURCES: LazyLock<[Source; 7]> = LazyLock::new(|| {
+            const BODIES: [&str; 7] = [
                 include_str!("scripts/acquire.lua"),
                 include_str!("scripts/renew.lua"),
                 include_str!("scripts/release.lua"),
                 include_str!("scripts/stop.lua"),
                 include_str!("scripts/drain.lua"),
                 include_str!("scripts/observe.lua"),
+                include_str!("scripts/forget.lua"),
             ];
             const PRELUDE: &str = include_str!("scripts/prelude.lua");
             BODIES.map(|body| {
@@ -210,6 +212,10 @@ impl Request {
         Self::new(Verb::Observe, keys, name)
     }
 
+    pub(super) fn forget(keys: &Keys, name: &LeaseName) -> Self {
+        Self::new(Verb::Forget, keys, name)
+    }
+
     /// By the script's hash: what the server has seen before.
     pub(super) fn by_hash(&self) -> Cmd {
         self.command("EVALSHA", self.verb.source().hash.get_hash())
@@ -263,6 +269,7 @@ mod tests {
             (Verb::Stop, "'force'"),
             (Verb::Drain, "to resume"),
             (Verb::Observe, "'record'"),
+            (Verb::Forget, "nothing is kept"),
         ] {
             let code = verb.source().text.to_lowercase();
             assert!(code.contains(mark), "{verb:?}");

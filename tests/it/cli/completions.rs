@@ -47,6 +47,10 @@ const LINES: &[(&str, &str)] = &[
         "leasectl run -w 1m -l nigh",
         "leasectl run -w 1m -l nightly",
     ),
+    (
+        "leasectl hold --pid 1 --lease nigh",
+        "leasectl hold --pid 1 --lease nightly",
+    ),
     ("leasectl run --lease=nigh", "leasectl run --lease=nightly"),
     ("leasectl status backup/", "leasectl status backup/db1"),
     (

@@ -75,6 +75,15 @@ fn told(lines: &[Value]) -> Vec<String> {
     words.collect()
 }
 
+/// How many open descriptors of this kind it has.
+fn links(running: &Running, kind: &str) -> usize {
+    let fds = fs::read_dir(format!("/proc/{}/fd", running.id())).unwrap();
+    let links = fds.filter_map(|fd| fs::read_link(fd.unwrap().path()).ok());
+    links
+        .filter(|link| link.to_string_lossy().contains(kind))
+        .count()
+}
+
 #[track_caller]
 fn until_told(running: &Running, count: usize) {
     wait_until(PATIENCE, "it is told", || lines(running).len() >= count);
@@ -111,7 +120,7 @@ fn each_change_is_told_once() {
     lab.run(&mut lab.leasectl(["resume", "-q", "shut"]))
         .expect_code(0);
     until_told(&watching, 5);
-    lab.run(&mut lab.leasectl(["pause", "-q", "a", "--for", "300ms", "--reason", "r"]))
+    lab.run(&mut lab.leasectl(["pause", "-q", "a", "--for", "2s", "--reason", "r"]))
         .expect_code(0);
     until_told(&watching, 7);
     let held = holder(&lab, "new", &[]);
@@ -200,10 +209,7 @@ fn a_store_that_is_not_there_yet_is_watched() {
         "run", "-q", "--store", &store, "--lease", "a", "--", "sleep", "600",
     ]);
     // Not before it has found nothing.
-    wait_until(PATIENCE, "it watches", || {
-        let stat = fs::read_to_string(format!("/proc/{}/wchan", watching.id()));
-        stat.is_ok_and(|wchan| wchan.contains("poll"))
-    });
+    wait_until(PATIENCE, "it watches", || links(&watching, "eventpoll") > 0);
     assert!(!lab.path("later").exists());
     let _held = lab.spawn(&mut run);
     until_told(&watching, 1);
@@ -314,15 +320,10 @@ fn one_watch_tells_of_many_leases() {
     lab.run(&mut lab.sh(script)).expect_code(0);
     let watching = watch(&lab, &[]);
     until_told(&watching, 40);
-    let inotify = || {
-        let fds = fs::read_dir(format!("/proc/{}/fd", watching.id())).unwrap();
-        let links = fds.filter_map(|fd| fs::read_link(fd.unwrap().path()).ok());
-        links
-            .filter(|link| link.to_string_lossy().contains("inotify"))
-            .count()
-    };
     // One, and the copy by which it is heard.
-    wait_until(PATIENCE, "it watches", || (1..=2).contains(&inotify()));
+    wait_until(PATIENCE, "it watches", || {
+        (1..=2).contains(&links(&watching, "inotify"))
+    });
     let _held = holder(&lab, "many/17", &[]);
     until_told(&watching, 41);
     assert_eq!(told(&lines(&watching))[40], "acquired many/17 ->1 -");

@@ -190,6 +190,24 @@ fn a_record_that_is_torn_for_a_moment_is_no_news() {
 }
 
 #[test]
+fn what_may_be_wrong_is_no_news() {
+    let unsure = Observation {
+        unsure: true,
+        ..with(LeaseState::Free, Some(record(7, None)))
+    };
+    let after = [held(7), unsure.clone(), held(8)];
+    let pictures: Vec<_> = after.iter().map(std::slice::from_ref).collect();
+    assert_eq!(told(&pictures), ["appeared ->7 -", "changed 7>8 completed"]);
+    let gone = [
+        held(7),
+        unsure,
+        with(LeaseState::Free, Some(record(7, None))),
+    ];
+    let pictures: Vec<_> = gone.iter().map(std::slice::from_ref).collect();
+    assert_eq!(told(&pictures), ["appeared ->7 -", "expired 7>- vanished"]);
+}
+
+#[test]
 fn pauses_begin_and_end_whoever_holds() {
     let pictures: [&[Observation]; 6] = [
         &[held(7)],
