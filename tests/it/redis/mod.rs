@@ -10,6 +10,7 @@ mod line;
 mod refusals;
 mod scene;
 mod storm;
+mod verbs;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,6 +32,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         line::trials(),
         refusals::trials(),
         storm::trials(),
+        verbs::trials(),
     ]
     .into_iter()
     .flatten()

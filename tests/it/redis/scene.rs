@@ -49,6 +49,12 @@ impl Scene {
         self.run.unwrap().wait(PATIENCE).expect_code(0)
     }
 
+    /// Ends without further ado.
+    #[track_caller]
+    pub(super) fn ended(self) -> Ended {
+        self.run.unwrap().wait(PATIENCE)
+    }
+
     /// The command is dead before the lease could belong to anybody else, and leasectl says why.
     #[track_caller]
     pub(super) fn is_stopped(&mut self, why: &str) -> Ended {
