@@ -29,6 +29,8 @@ pub const SCHEMES: &[&str] = &[
     #[cfg(feature = "redis")]
     "redis",
     #[cfg(feature = "redis")]
+    "rediss",
+    #[cfg(feature = "redis")]
     "redis+unix",
 ];
 
@@ -116,7 +118,7 @@ pub fn open(url: &StoreUrl, context: &OpenContext) -> Result<Arc<dyn LeaseStore>
         }
         // It connects when it is first asked.
         #[cfg(feature = "redis")]
-        "redis" | "redis+unix" => {
+        "redis" | "rediss" | "redis+unix" => {
             let config = redis::Config::from_url(url)?;
             Ok(Arc::new(RedisStore::new(config)))
         }
@@ -156,7 +158,7 @@ pub fn label(url: &StoreUrl, context: &OpenContext) -> Result<StoreLabel, OpenEr
         #[cfg(feature = "memory")]
         "memory" => Ok(open(url, context)?.label().clone()),
         #[cfg(feature = "redis")]
-        "redis" | "redis+unix" => Ok(redis::Config::from_url(url)?.label()),
+        "redis" | "rediss" | "redis+unix" => Ok(redis::Config::from_url(url)?.label()),
         unknown => Err(unknown_store(unknown)),
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::lease::{LARGEST_TTL, StoreLabel};
 use crate::secret::Secret;
-use crate::store::url::{StoreUrl, UrlError, encode};
+use crate::store::url::{Options, StoreUrl, UrlError, encode};
 
 /// The port of a server whose URL names none.
 const DEFAULT_PORT: u16 = 6379;
@@ -32,11 +32,22 @@ pub enum RestartGuard {
     Fixed(Duration),
 }
 
+/// How the server proves who it is, and we to it (`rediss`).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tls {
+    /// The file with the certificates of the authorities that are trusted; `None`: those of this machine.
+    pub ca: Option<PathBuf>,
+    /// The files with our own certificate and its key.
+    pub client: Option<(PathBuf, PathBuf)>,
+}
+
 /// What a Redis store is told.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// Where the server is.
     pub address: Address,
+    /// With TLS, and how.
+    pub tls: Option<Tls>,
     /// The user; `None`: the server's default user.
     pub user: Option<String>,
     /// The user's password.
@@ -50,7 +61,7 @@ pub struct Config {
 }
 
 impl Config {
-    /// Reads the URL, whose scheme is `redis` or `redis+unix`.
+    /// Reads the URL, whose scheme is `redis`, `rediss` or `redis+unix`.
     ///
     /// # Errors
     /// When a part of it means nothing to a Redis store.
@@ -72,8 +83,10 @@ impl Config {
                  --store-file, or leave out the user",
             ));
         }
+        let with_tls = url.scheme() == "rediss";
         let config = Self {
             address,
+            tls: with_tls.then(|| tls(&mut options)).transpose()?,
             user: url.user().map(str::to_owned),
             password: url.password().cloned(),
             database: number(&database)?,
@@ -89,7 +102,8 @@ impl Config {
     pub fn label(&self) -> StoreLabel {
         let mut text = match &self.address {
             Address::Tcp(host, port) => {
-                format!("redis://{}:{port}/{}", encode(host), self.database)
+                let secure = if self.tls.is_some() { "s" } else { "" };
+                format!("redis{secure}://{}:{port}/{}", encode(host), self.database)
             }
             Address::Unix(path) if self.database == 0 => {
                 format!("redis+unix://{}", encode(&path.to_string_lossy()))
@@ -154,6 +168,32 @@ fn host_and_port(text: &str) -> Result<Address, UrlError> {
         ));
     }
     Ok(Address::Tcp(host.to_owned(), port))
+}
+
+fn tls(options: &mut Options) -> Result<Tls, UrlError> {
+    let mut file = |name| -> Result<Option<PathBuf>, UrlError> {
+        let Some(value) = options.take_param(name)? else {
+            return Ok(None);
+        };
+        if !value.expose().starts_with('/') {
+            return Err(UrlError::NeedsValue(
+                name.to_owned(),
+                "the whole path of a file",
+            ));
+        }
+        Ok(Some(PathBuf::from(value.expose())))
+    };
+    let ca = file("ca")?;
+    let client = match (file("client-cert")?, file("client-key")?) {
+        (Some(certificate), Some(key)) => Some((certificate, key)),
+        (None, None) => None,
+        _ => {
+            return Err(unfit(
+                "client-cert and client-key in the store URL go together; write both, or neither",
+            ));
+        }
+    };
+    Ok(Tls { ca, client })
 }
 
 fn number(database: &str) -> Result<u32, UrlError> {
@@ -225,6 +265,27 @@ mod tests {
         assert_eq!(config.address, Address::Unix("/run/redis/s".into()));
         assert_eq!(config.guard, RestartGuard::Fixed(Duration::ZERO));
         assert_eq!(config.database, 2);
+    }
+
+    #[test]
+    fn tls_is_a_scheme_of_its_own() {
+        assert_eq!(read("redis://h/0").unwrap().tls, None);
+        let config = read("rediss://h/0").unwrap();
+        assert_eq!(config.tls, Some(Tls::default()));
+        assert_eq!(config.label().as_str(), "rediss://h:6379/0");
+        let config = read("rediss://h/0?ca=/a&client-cert=/c&client-key=/k").unwrap();
+        let tls = config.tls.unwrap();
+        assert_eq!(tls.ca.as_deref(), Some("/a".as_ref()));
+        assert_eq!(tls.client, Some(("/c".into(), "/k".into())));
+        for text in [
+            "redis://h/0?ca=/a",
+            "rediss://h/0?ca=a",
+            "rediss://h/0?client-cert=/c",
+            "rediss://h/0?client-key=/k",
+            "redis+unix:///s?ca=/a",
+        ] {
+            assert!(read(text).is_err(), "{text}");
+        }
     }
 
     #[test]

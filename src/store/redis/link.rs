@@ -20,6 +20,7 @@ use tokio::task::JoinHandle;
 use super::bounded::Bounded;
 use super::config::{Address, Config};
 use super::inbox::Inbox;
+use super::tls;
 use super::trouble::{CLUSTER, TOO_OLD, Trouble};
 use super::wire::{Request, ServerRun};
 use crate::lease::Effect;
@@ -59,7 +60,13 @@ impl Link {
         match &config.address {
             Address::Tcp(host, port) => {
                 let stream = connect(host, *port).await.map_err(|error| silent(&error))?;
-                Self::over(stream, config, inbox).await
+                match &config.tls {
+                    Some(how) => {
+                        let stream = tls::shake_hands(stream, host, how).await?;
+                        Self::over(stream, config, inbox).await
+                    }
+                    None => Self::over(stream, config, inbox).await,
+                }
             }
             Address::Unix(path) => {
                 let stream = UnixStream::connect(path).await;

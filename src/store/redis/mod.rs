@@ -1,4 +1,4 @@
-//! The Redis store, `redis://` and `redis+unix://`: leases on one Redis or Valkey server.
+//! The Redis store, `redis://`, `rediss://` and `redis+unix://`: leases on one Redis or Valkey server.
 //!
 //! One Lua script per transition, the server's clock decides, one hash per lease, a line of waiters with
 //! pushed hand-over. One connection serves everything: requests, and what the server says unasked (RESP3).
@@ -11,7 +11,7 @@
 //!
 //! # Algorithm
 //!
-//! 1. *Open*: connect, HELLO 3, AUTH; then INFO and TIME tell which server process it is and since when.
+//! 1. *Open*: connect, shake hands where it is TLS, HELLO 3, AUTH; then INFO and TIME tell which server process it is and since when.
 //! 2. *Acquire*: the same owner gets its token again and the expiry restarts. Otherwise refused while the
 //!    server may have forgotten a holder (below), while a pause runs, while somebody holds or a minimum hold
 //!    runs, and while somebody else is first in line. Else granted, with the token max(previous + 1,
@@ -62,8 +62,9 @@ mod listing;
 mod onlooker;
 mod record;
 mod store;
+mod tls;
 mod trouble;
 mod wire;
 
-pub use config::{Address, Config, RestartGuard};
+pub use config::{Address, Config, RestartGuard, Tls};
 pub use store::RedisStore;

@@ -56,7 +56,14 @@ impl Trouble {
     /// What `error` means; `effect` is that of a request that got no answer.
     pub(super) fn of(error: &RedisError, effect: Effect) -> Self {
         match error.kind() {
-            ErrorKind::Io => return Self::Silent(effect, io_in_words(error)),
+            ErrorKind::Io => {
+                let words = io_in_words(error);
+                // Said with the first answer, and not with the handshake: TLS 1.3.
+                if words.contains(ALERT) {
+                    return Self::refused_by_tls(&words);
+                }
+                return Self::Silent(effect, words);
+            }
             ErrorKind::Parse | ErrorKind::UnexpectedReturnType => {
                 return Self::Garbled("the bytes are not the Redis protocol".to_owned());
             }
@@ -66,6 +73,14 @@ impl Trouble {
         let said = said(error);
         let (code, words) = code_in(&said);
         Self::of_code(code, words)
+    }
+
+    /// The server ended the TLS connection, and said why.
+    pub(super) fn refused_by_tls(words: &str) -> Self {
+        Self::Denied(format!(
+            "it refuses the TLS connection ({}); does it want ?client-cert=FILE&client-key=FILE?",
+            shown(words)
+        ))
     }
 
     /// An error reply. A script that ends in one has changed nothing.
@@ -120,6 +135,8 @@ impl Trouble {
     }
 }
 
+/// How rustls begins what the other side said.
+const ALERT: &str = "received fatal alert";
 pub(super) const TOO_OLD: &str = "Redis 6.0 or newer is needed";
 pub(super) const CLUSTER: &str =
     "it is a node of a cluster, which this version of leasectl cannot use; name a single server";

@@ -10,6 +10,7 @@ mod line;
 mod refusals;
 mod scene;
 mod storm;
+mod tls;
 mod verbs;
 
 use std::sync::Arc;
@@ -32,6 +33,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         line::trials(),
         refusals::trials(),
         storm::trials(),
+        tls::trials(),
         verbs::trials(),
     ]
     .into_iter()
