@@ -8,7 +8,7 @@ use super::world::World;
 use super::{endings, orders};
 use crate::clock::Instant;
 use crate::lease::{Effect, Tenure};
-use crate::supervisor::{Action, CommandEnd, Event, Note, Outcome, Phase, StopWhy, Wait};
+use crate::supervisor::{Action, CommandEnd, Event, Guards, Note, Outcome, Phase, StopWhy, Wait};
 
 /// Takes the event and each action into the ledger, checking each against what stood there before.
 pub(super) fn check(
@@ -45,11 +45,18 @@ pub(super) fn check(
     }
     doubt_changes_nothing(world, event, actions, tenure);
     granted_starts_in_time_only(world, event, actions, before);
+    let ends = |action: &Action| match world.settings.guards {
+        Guards::Command => *action == Action::Kill,
+        Guards::Process => matches!(action, Action::Kill | Action::Stop { .. }),
+    };
     if let (true, Event::RenewalLost(_)) = (was_guarded, event) {
-        a_known_loss_kills(world, actions, before);
+        match world.settings.guards {
+            Guards::Command => a_known_loss_kills(world, actions, before),
+            Guards::Process => a_known_loss_asks_or_was_asked(world, actions),
+        }
     }
     if was_guarded && event == Event::GuardianLost {
-        assert!(actions.contains(&Action::Kill), "nothing runs unguarded");
+        assert!(actions.iter().any(ends), "nothing runs unguarded");
     }
     deadlines_are_kept(world);
     phases_go_forward(world, event, before);
@@ -188,6 +195,17 @@ fn a_known_loss_kills(world: &World<'_>, actions: &[Action], before: Phase) {
             .iter()
             .any(|action| matches!(action, Action::Stop { .. }))
     );
+}
+
+/// A process that was there before has the time for it that it has at the lease's end.
+fn a_known_loss_asks_or_was_asked(world: &World<'_>, actions: &[Action]) {
+    let grace = world.settings.timing.expiry_grace();
+    let asked = actions.iter().any(|action| {
+        matches!(action, Action::Stop { why: StopWhy::Lost(_), grace: given } if *given <= grace)
+    });
+    let before = world.ledger.killed.is_some() || world.ledger.finished.is_some();
+    assert!(asked || before || actions.is_empty(), "{actions:?}");
+    assert!(world.ledger.stop.is_some(), "goes on after a loss");
 }
 
 /// No instant passes a deadline without its order, and the next waking is not after the next one.

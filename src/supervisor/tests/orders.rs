@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::coverage::Branch;
 use super::ledger::{Stopped, Tree};
 use super::world::{World, secs};
-use crate::supervisor::{Action, Deadline, Event, Leftovers, Phase, StopWhy};
+use crate::supervisor::{Action, Deadline, Event, Guards, Leftovers, Phase, StopWhy};
 
 /// Whether this action may be ordered now.
 pub(super) fn check(world: &mut World<'_>, event: Event, action: Action, before: Phase) {
@@ -38,6 +38,11 @@ pub(super) fn check(world: &mut World<'_>, event: Event, action: Action, before:
                     .killed
                     .is_some_and(|killed| now.since(killed) >= secs(2))
             );
+        }
+        Action::LetGo if world.settings.guards == Guards::Process => {
+            world.coverage.mark(Branch::ProcessLetGo);
+            assert_eq!(event, Event::NotNeeded);
+            assert!(matches!(before, Phase::Holding | Phase::Doubting) && ledger.stop.is_none());
         }
         Action::LetGo => {
             world.coverage.mark(Branch::LeftoversLetGo);
@@ -112,6 +117,9 @@ fn renewing_is_patient(world: &World<'_>) {
 }
 
 fn stop_has_a_reason(world: &mut World<'_>, event: Event, why: StopWhy, grace: Duration) {
+    if matches!(why, StopWhy::Lost(_) | StopWhy::Internal) || event == Event::GuardianLost {
+        return a_process_is_asked_again(world, event, why, grace);
+    }
     let (now, settings, ledger) = (world.now, &world.settings, &world.ledger);
     assert!(
         ledger.stop.is_none() && ledger.killed.is_none(),
@@ -137,6 +145,33 @@ fn stop_has_a_reason(world: &mut World<'_>, event: Event, why: StopWhy, grace: D
         grace,
         why: Some(why),
         after_end,
+    });
+}
+
+/// A process that was there before is asked to end where a command is killed: at once, even if it was asked
+/// before, and never with more time than it had then.
+fn a_process_is_asked_again(world: &mut World<'_>, event: Event, why: StopWhy, grace: Duration) {
+    let (now, settings, ledger) = (world.now, &world.settings, &mut world.ledger);
+    assert_eq!(settings.guards, Guards::Process, "a command is killed");
+    assert!(ledger.killed.is_none());
+    assert!(matches!(event, Event::RenewalLost(_) | Event::GuardianLost));
+    assert!(grace <= settings.timing.expiry_grace());
+    if let Some(stop) = ledger.stop {
+        // An end that is overdue is still to be heard of.
+        let ends = (stop.began + stop.grace).max(now);
+        assert!(now + grace <= ends, "P10: the grace was lengthened");
+    }
+    world.coverage.mark(match event {
+        Event::GuardianLost => Branch::ProcessUnguarded,
+        _ => Branch::ProcessLost,
+    });
+    let after_end = ledger.tree == Tree::Ended;
+    ledger.stop = Some(Stopped {
+        at: now,
+        began: now,
+        grace,
+        why: Some(why),
+        after_end: ledger.stop.map_or(after_end, |stop| stop.after_end),
     });
 }
 

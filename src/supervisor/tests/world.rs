@@ -177,6 +177,9 @@ impl<'a> World<'a> {
         list.push((if seeking { 1 } else { 4 }, Move::Event(signal)));
         list.push((1, Move::Event(Event::StopAsked(by))));
         list.push((1, Move::Event(Event::Begin)));
+        if self.settings.guards == Guards::Process {
+            list.push((1, Move::Event(Event::NotNeeded)));
+        }
         if !self.ledger.guardian_lost {
             list.push((1, Move::Event(Event::GuardianLost)));
         }
@@ -329,7 +332,8 @@ impl<'a> World<'a> {
             Action::Kill => {
                 ledger.killed.get_or_insert(self.now);
             }
-            Action::LetGo => ledger.let_go = true,
+            // A process that was there before counts as ended, which is reported.
+            Action::LetGo => ledger.let_go = self.settings.guards == Guards::Command,
             Action::Release(_) => {
                 ledger.releases += 1;
                 ledger.last_release = Some(self.now);
@@ -352,6 +356,20 @@ fn settings(choice: u32) -> Settings {
         ttl,
         ..TimingOptions::default()
     };
+    let guards = match pick(28) {
+        0 => Guards::Process,
+        _ => Guards::Command,
+    };
+    let mut leftovers = [
+        Leftovers::Stop,
+        Leftovers::Wait,
+        Leftovers::Leave,
+        Leftovers::Stop,
+    ][pick(8)];
+    // What a hook leaves under `hold` is stopped.
+    if guards == Guards::Process {
+        leftovers = Leftovers::Stop;
+    }
     Settings {
         timing: Timing::new(options).unwrap(),
         wait: [
@@ -360,17 +378,12 @@ fn settings(choice: u32) -> Settings {
             Wait::For(secs(60)),
             Wait::Forever,
         ][pick(2)],
-        guards: Guards::Command,
+        guards,
         pause_first: [0, 0, 0, 2].map(secs)[pick(26)],
         prepare: pick(24) == 0,
         run_timeout: [None, None, Some(secs(3)), Some(secs(25))][pick(4)],
         grace: [0, 1, 10, 300].map(secs)[pick(6)],
-        leftovers: [
-            Leftovers::Stop,
-            Leftovers::Wait,
-            Leftovers::Leave,
-            Leftovers::Stop,
-        ][pick(8)],
+        leftovers,
         leftovers_settle: [0, 1, 1, 5].map(secs)[pick(10)],
     }
 }

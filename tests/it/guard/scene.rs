@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use crate::support::containment::Level;
 use crate::support::lab::{Ended, Lab, PATIENCE, Running};
-use crate::support::processes::{alive, boot_now, children, comes_true, name, send, wait_until};
+pub(super) use crate::support::processes::guardian_of;
+use crate::support::processes::{alive, boot_now, comes_true, name, send, wait_until};
 use crate::support::puppet::Puppets;
 
 use nix::sys::signal::Signal;
@@ -75,19 +76,6 @@ impl Scene {
         assert_nothing_is_left(&self.lab);
         ended
     }
-}
-
-/// The guardian of a front, once it has the name by which it is not found.
-#[track_caller]
-pub(super) fn guardian_of(front: u32) -> u32 {
-    let mut found = None;
-    wait_until(PATIENCE, "there is a guardian", || {
-        found = children(front)
-            .into_iter()
-            .find(|&pid| name(pid).as_deref() == Some("lease-guard"));
-        found.is_some()
-    });
-    found.unwrap()
 }
 
 /// No process that was started in the lab is alive.

@@ -7,7 +7,7 @@ use super::{LEASE, hold, holding, is_held, nothing_is_left, wait_free};
 use crate::cli::said;
 use crate::support::lab::{Ended, Lab, PATIENCE, Running};
 use crate::support::needs::needs;
-use crate::support::processes::{alive, children, send, wait_until};
+use crate::support::processes::{alive, children, guardian_of, send, wait_until};
 
 pub(super) fn trials() -> Vec<Trial> {
     trials![
@@ -167,7 +167,7 @@ fn a_killed_hold_ends_its_script_and_frees_the_lease() {
 fn both_killed_at_once_leave_nothing() {
     let lab = Lab::new();
     let (shell, hold) = script(&lab);
-    let guardian = super::guardian_of(hold);
+    let guardian = guardian_of(hold);
     for pid in [hold, shell.id(), guardian] {
         send(pid, Signal::SIGKILL);
     }

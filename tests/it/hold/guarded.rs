@@ -6,10 +6,10 @@ use std::time::Duration;
 use libtest_mimic::Trial;
 use nix::sys::signal::Signal;
 
-use super::{LEASE, guardian_of, holding, is_held, nothing_is_left, obedient, stubborn, wait_free};
+use super::{LEASE, holding, is_held, nothing_is_left, obedient, stubborn, wait_free};
 use crate::support::events::Events;
 use crate::support::lab::{Lab, PATIENCE, Running};
-use crate::support::processes::{alive, boot_now, send, wait_until};
+use crate::support::processes::{alive, boot_now, guardian_of, send, wait_until};
 
 pub(super) fn trials() -> Vec<Trial> {
     trials![

@@ -12,7 +12,7 @@ use std::process::Command;
 use libtest_mimic::Trial;
 
 use crate::support::lab::{Lab, PATIENCE, Running};
-use crate::support::processes::{alive, children, name, wait_until};
+use crate::support::processes::{name, wait_until};
 
 pub(crate) fn trials() -> Vec<Trial> {
     [
@@ -58,19 +58,6 @@ fn stubborn(lab: &Lab) -> Running {
     let running = lab.spawn(&mut lab.sh("trap '' TERM; echo ready; while :; do sleep 0.05; done"));
     wait_until(PATIENCE, "it runs", || running.stdout() == "ready\n");
     running
-}
-
-/// The guardian of a front.
-#[track_caller]
-fn guardian_of(front: u32) -> u32 {
-    let mut found = None;
-    wait_until(PATIENCE, "there is a guardian", || {
-        found = children(front)
-            .into_iter()
-            .find(|&pid| alive(pid) && name(pid).as_deref() == Some("lease-guard"));
-        found.is_some()
-    });
-    found.unwrap()
 }
 
 /// Whether somebody holds the lease.

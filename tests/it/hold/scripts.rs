@@ -22,34 +22,22 @@ fn example(lab: &Lab, shell: &str, name: &str) -> std::process::Command {
 
 fn the_background_example_holds_for_its_section() {
     for shell in ["bash", "dash"] {
-        needs(shell);
-        let lab = Lab::new();
-        let running = lab.spawn(&mut example(&lab, shell, "hold-background.sh"));
-        wait_until(PATIENCE, "it is in its section", || {
-            running.stdout().contains("in the section")
-        });
-        let refused = lab.run(&mut example(&lab, shell, "hold-background.sh"));
-        assert_eq!(
-            (refused.code(), refused.stdout.as_str()),
-            (Some(120), ""),
-            "{refused}"
-        );
-        let ended = running.wait(PATIENCE).expect_code(0);
-        assert!(ended.stdout.ends_with("after the section\n"), "{ended}");
-        nothing_is_left(&lab);
-        lab.run(&mut example(&lab, shell, "hold-background.sh"))
-            .expect_code(0);
+        holds_for_its_section(shell, "hold-background.sh");
     }
 }
 
 fn the_coprocess_example_holds_until_it_closes_its_input() {
-    needs("bash");
+    holds_for_its_section("bash", "hold-coproc.sh");
+}
+
+fn holds_for_its_section(shell: &str, name: &str) {
+    needs(shell);
     let lab = Lab::new();
-    let running = lab.spawn(&mut example(&lab, "bash", "hold-coproc.sh"));
+    let running = lab.spawn(&mut example(&lab, shell, name));
     wait_until(PATIENCE, "it is in its section", || {
         running.stdout().contains("in the section")
     });
-    let refused = lab.run(&mut example(&lab, "bash", "hold-coproc.sh"));
+    let refused = lab.run(&mut example(&lab, shell, name));
     assert_eq!(
         (refused.code(), refused.stdout.as_str()),
         (Some(120), ""),
@@ -58,4 +46,5 @@ fn the_coprocess_example_holds_until_it_closes_its_input() {
     let ended = running.wait(PATIENCE).expect_code(0);
     assert!(ended.stdout.ends_with("after the section\n"), "{ended}");
     nothing_is_left(&lab);
+    lab.run(&mut example(&lab, shell, name)).expect_code(0);
 }

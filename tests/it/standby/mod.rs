@@ -16,7 +16,7 @@ use libtest_mimic::Trial;
 use serde_json::Value;
 
 use crate::support::lab::{Lab, PATIENCE, Running};
-use crate::support::processes::{alive, children, comes_true, name, wait_until};
+use crate::support::processes::{comes_true, name, wait_until};
 
 pub(crate) fn trials() -> Vec<Trial> {
     [
@@ -69,19 +69,6 @@ fn holder(lab: &Lab) -> Running {
     let holder = lab.spawn(&mut command);
     wait_until(PATIENCE, "it holds", || holder.stdout() == "in\n");
     holder
-}
-
-/// The guardian of a front, once it has its name. One that was killed may not have been reaped yet.
-#[track_caller]
-fn guardian_of(front: u32) -> u32 {
-    let mut found = None;
-    wait_until(PATIENCE, "there is a guardian", || {
-        found = children(front)
-            .into_iter()
-            .find(|&pid| alive(pid) && name(pid).as_deref() == Some("lease-guard"));
-        found.is_some()
-    });
-    found.unwrap()
 }
 
 /// No process of the lab is alive, and the lease can be had at once.

@@ -7,11 +7,11 @@ use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
 use super::script::{self, BY_ITSELF, TOLD, begun};
-use super::{LEASE, assert_all_is_over, events_so_far, guardian_of, holder, wait_for};
+use super::{LEASE, assert_all_is_over, events_so_far, holder, wait_for};
 use crate::cli::the_line;
 use crate::support::events::Events;
 use crate::support::lab::{Lab, PATIENCE, Running};
-use crate::support::processes::{alive, boot_now, send, wait_until};
+use crate::support::processes::{alive, boot_now, guardian_of, send, wait_until};
 use crate::support::puppet::Puppets;
 use crate::support::witness::Witness;
 

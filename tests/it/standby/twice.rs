@@ -5,10 +5,10 @@ use std::time::Duration;
 use libtest_mimic::Trial;
 use nix::sys::signal::Signal;
 
-use super::{LEASE, assert_all_is_over, guardian_of, wait_for};
+use super::{LEASE, assert_all_is_over, wait_for};
 use crate::support::events::Events;
 use crate::support::lab::{Lab, PATIENCE, Running};
-use crate::support::processes::{alive, children, comes_true, send, wait_until};
+use crate::support::processes::{alive, children, comes_true, guardian_of, send, wait_until};
 use crate::support::puppet::Puppets;
 
 pub(super) fn trials() -> Vec<Trial> {

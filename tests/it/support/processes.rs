@@ -240,3 +240,16 @@ fn a_condition_that_never_comes_is_given_up() {
     assert!(started.elapsed() >= Duration::from_millis(20));
     assert!(comes_true(Duration::ZERO, || true));
 }
+
+/// The guardian of a front, once it has its name. One that was killed may not have been reaped yet.
+#[track_caller]
+pub(crate) fn guardian_of(front: u32) -> u32 {
+    let mut found = None;
+    wait_until(super::lab::PATIENCE, "there is a guardian", || {
+        found = children(front)
+            .into_iter()
+            .find(|&pid| alive(pid) && name(pid).as_deref() == Some("lease-guard"));
+        found.is_some()
+    });
+    found.unwrap()
+}

@@ -10,7 +10,7 @@ use super::{UNTIL_GO, WATCHDOG, go, run, wait_fed, watched};
 use crate::support::lab::{LEASECTL, Lab, PATIENCE, Running};
 use crate::support::manager::Manager;
 use crate::support::pattern::line_matches;
-use crate::support::processes::{children, comes_true, name, send, stopped, wait_until};
+use crate::support::processes::{comes_true, guardian_of, send, stopped, wait_until};
 
 pub(super) fn trials() -> Vec<Trial> {
     trials![
@@ -118,11 +118,6 @@ fn a_frozen_guardian_does_not_starve_the_watchdog() {
     let gap = manager.longest_gap();
     assert!(gap < WATCHDOG, "{gap:?}");
     running.wait(PATIENCE).expect_code(121);
-}
-
-fn guardian_of(front: u32) -> u32 {
-    let is_guardian = |pid: &u32| name(*pid).as_deref() == Some("lease-guard");
-    children(front).into_iter().find(is_guardian).unwrap()
 }
 
 /// leasectl as the process that the watchdog names, or as its child.
