@@ -68,8 +68,9 @@ pub struct LoudnessArgs {
 pub struct StoreArgs {
     /// Where leases are kept [env: LEASECTL_STORE]
     ///
-    /// URL of the store: file: (the default directory of this user), file:///DIR or memory: (one
-    /// process, for tests). When nobody chooses one, it is file:, and one line says so. A URL with a
+    /// URL of the store: file: (the default directory of this user), file:///DIR,
+    /// redis://HOST:PORT/DATABASE (rediss:// with TLS, redis+unix:///PATH) or memory: (one process, for
+    /// tests). When nobody chooses one, it is file:, and one line says so. A URL with a
     /// password is refused here, because every user can read it: use --store-file.
     #[arg(long, value_name = "URL", conflicts_with = "store_file")]
     pub store: Option<OsString>,
