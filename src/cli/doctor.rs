@@ -125,6 +125,7 @@ fn promises(store: &dyn LeaseStore) -> String {
         fencing,
         expiry,
         change,
+        onlookers,
         broken_by,
     } = store.promises();
     let (silent, lasts) = match expiry {
@@ -138,7 +139,7 @@ fn promises(store: &dyn LeaseStore) -> String {
         Fencing::Durable => "rise as long as the store keeps its data",
         Fencing::ThisProcess => "rise while this process lives",
     };
-    let told = match change {
+    let told = |change| match change {
         Change::Pushed => "are told by the store",
         Change::Polled => "have to look again and again",
     };
@@ -151,7 +152,8 @@ fn promises(store: &dyn LeaseStore) -> String {
     for (what, promised) in [
         ("silent hold", silent),
         ("tokens", tokens),
-        ("waiters", told),
+        ("waiters", told(change)),
+        ("onlookers", told(onlookers)),
         ("ttl", &ttl),
     ] {
         text.push_str(&format!("  {what:<18}  {promised}\n"));

@@ -23,6 +23,21 @@ pub(super) fn describe(why: RefusedWhy, by: Option<&Observation>) -> String {
             None => "in its minimum hold".to_owned(),
         },
         (RefusedWhy::Paused, by) => paused(by),
+        (RefusedWhy::Guard | RefusedWhy::Young, by) => {
+            let left = by.and_then(|by| by.expires_in);
+            let left = left.map_or_else(String::new, |left| format!(", for {} more", span(left)));
+            format!("{}{left}", kept_back(why))
+        }
+    }
+}
+
+/// Why nobody gets a lease from a store that may not know everything.
+pub(super) const fn kept_back(why: RefusedWhy) -> &'static str {
+    match why {
+        RefusedWhy::Young => "kept back: the store is too new to promise rising tokens",
+        _ => {
+            "kept back: the store was restarted or lost data, and a holder unknown to it may still run"
+        }
     }
 }
 
@@ -41,6 +56,7 @@ pub(super) fn standing(why: RefusedWhy, by: Option<&Observation>) -> String {
         (RefusedWhy::Cooldown, _, Some(until)) => format!("in its minimum hold until {until}"),
         (RefusedWhy::Cooldown, _, None) => "in its minimum hold".to_owned(),
         (RefusedWhy::Paused, _, _) => paused(by),
+        (RefusedWhy::Guard | RefusedWhy::Young, _, _) => kept_back(why).to_owned(),
     }
 }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
+use super::held::kept_back;
 use super::{printable, quoted};
 use crate::clock::{BootClock, Clock, Instant, WallTime};
 use crate::lease::{LeaseRecord, Observation, RefusedWhy};
@@ -137,6 +138,15 @@ impl Display {
                 }
             }
             (RefusedWhy::Paused, _) => pieces.extend(paused(&self.lease, &awaited.by)),
+            (why @ (RefusedWhy::Guard | RefusedWhy::Young), _) => {
+                let text = format!("{} is {}", self.lease, kept_back(why));
+                pieces.push(Piece(0, text));
+                let left = awaited
+                    .by
+                    .expires_in
+                    .map(|left| (awaited.at + left).since(now));
+                pieces.extend(left.map(|left| Piece(3, format!(", {} left", brief(left)))));
+            }
         }
         pieces.push(Piece(1, self.waited(now)));
         pieces

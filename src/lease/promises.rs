@@ -15,6 +15,8 @@ pub struct Promises {
     pub expiry: Expiry,
     /// Whether a waiter is told or has to look.
     pub change: Change,
+    /// Whether an onlooker is told or has to look ([`super::LeaseStore::wait_for_change`]).
+    pub onlookers: Change,
     /// What breaks exclusion all the same, so that the token has to protect: one clause each.
     pub broken_by: &'static [&'static str],
 }
@@ -37,11 +39,11 @@ pub enum Expiry {
     StoreClock,
 }
 
-/// How a waiter learns that it may try again.
+/// How somebody learns that something has changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Change {
-    /// The store tells it.
+    /// The store tells.
     Pushed,
-    /// It has to look.
+    /// One has to look.
     Polled,
 }

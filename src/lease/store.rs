@@ -89,7 +89,7 @@ pub trait LeaseStore: fmt::Debug + Send + Sync + 'static {
     /// - May return early for no reason. Says nothing of what has changed: the caller looks again.
     /// - Safe to drop at any point. It takes nothing and stands in no queue: it cannot change who gets
     ///   the lease, or when.
-    /// - Where changes are pushed ([`Promises::change`]) a new holder and a release are told; elsewhere
+    /// - Where changes are pushed ([`Promises::onlookers`]) a new holder and a release are told; elsewhere
     ///   the store looks again and again, and is the one that may sleep in between.
     /// - Not promised: that changes which follow one another quickly are all seen, and that the sudden
     ///   death of a holder is seen before its hold has ended.
@@ -173,6 +173,19 @@ pub enum RefusedWhy {
     Cooldown,
     /// An operator keeps everyone out.
     Paused,
+    /// The store was restarted or emptied, and may have forgotten a holder that still runs.
+    Guard,
+    /// The store is so new that it cannot promise yet that tokens rise.
+    Young,
+}
+
+impl RefusedWhy {
+    /// Whether it ends by itself after a time that the store knows: waited out even by those who do not
+    /// wait, because otherwise the first job after a restart of the store would run nowhere.
+    #[must_use]
+    pub const fn is_bounded(self) -> bool {
+        matches!(self, Self::Guard | Self::Young)
+    }
 }
 
 /// A place in a store's queue. What is in it only the store knows.

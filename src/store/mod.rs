@@ -8,4 +8,6 @@ pub mod file;
 #[cfg(feature = "memory")]
 pub mod memory;
 pub mod options;
+#[cfg(feature = "redis")]
+pub mod redis;
 pub mod url;

@@ -35,6 +35,8 @@ pub(super) struct Seeking {
     known: bool,
     /// What the store said last.
     last_word: Option<RefusedWhy>,
+    /// Without `--wait`: so long what ends by itself is waited out, counted from when we first heard of it.
+    guarded_until: Option<Instant>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,6 +57,7 @@ impl Seeking {
             silence_told: false,
             known: false,
             last_word: None,
+            guarded_until: None,
         }
     }
 
@@ -173,7 +176,10 @@ impl Seeking {
         self.errors = 0;
         self.last_word = Some(why);
         if moment.settings.wait == Wait::No {
-            return self.give_up(moment);
+            match look_again.filter(|_| why.is_bounded()) {
+                Some(rest) => self.wait_out(moment, rest),
+                None => return self.give_up(moment),
+            }
         }
         self.known = true;
         let end = self.give_up_at(moment.settings);
@@ -188,6 +194,13 @@ impl Seeking {
         moment.order(Action::Wait { at_most });
         self.doing = Doing::Queueing;
         State::Seeking(self)
+    }
+
+    /// A guard ends at a time that the store knows. Another restart begins another, so that there is room for
+    /// one more; a store that goes on for ever is given up.
+    fn wait_out(&mut self, moment: &Moment<'_>, rest: Duration) {
+        let longest = rest + moment.settings.timing.ttl() + PATIENCE;
+        self.guarded_until.get_or_insert(moment.now + longest);
     }
 
     /// Errors back off; losing a race does not.
@@ -216,7 +229,11 @@ impl Seeking {
 
     fn give_up_at(&self, settings: &Settings) -> Instant {
         match settings.wait {
-            Wait::No => self.began + PATIENCE,
+            Wait::No => {
+                let patience = self.began + PATIENCE;
+                self.guarded_until
+                    .map_or(patience, |until| until.max(patience))
+            }
             Wait::For(longest) => self.began + longest,
             Wait::Forever => Instant::NEVER,
         }

@@ -25,6 +25,7 @@ mod guard;
 mod hold;
 mod hooks;
 mod operators;
+mod redis;
 mod repository;
 mod standby;
 mod status;
@@ -53,6 +54,7 @@ fn main() -> ExitCode {
     trials.extend(hold::trials());
     trials.extend(hooks::trials());
     trials.extend(operators::trials());
+    trials.extend(redis::trials());
     trials.extend(repository::trials());
     trials.extend(standby::trials());
     trials.extend(status::trials());

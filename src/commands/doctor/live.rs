@@ -106,6 +106,15 @@ impl Examination<'_> {
     async fn grant(&self, what: &'static str, claim: &Claim) -> Tried<Hold> {
         match self.keeper.acquire(claim).await {
             Ok((_, Attempt::Granted(hold))) => Ok(hold),
+            Ok((_, Attempt::Refused(refusal))) if refusal.why.is_bounded() => {
+                let rest = refusal.look_again.map_or_else(String::new, |rest| {
+                    format!(" for {} more", humantime::format_duration(rest))
+                });
+                let why = format!(
+                    "everyone is kept out{rest}, because the store was restarted or lost data; ask again then"
+                );
+                Err(Failure::Broken(what, why))
+            }
             Ok((_, Attempt::Refused(refusal))) => Err(Failure::Broken(
                 what,
                 format!(
@@ -279,7 +288,7 @@ impl Examination<'_> {
         let (told, released) = tokio::join!(onlooker, self.release(WHAT, hold));
         released?;
         let told = short(told?);
-        let how = match self.store.promises().change {
+        let how = match self.store.promises().onlookers {
             Change::Pushed => "is told",
             Change::Polled => "finds it out",
         };

@@ -254,6 +254,8 @@ const fn word(why: RefusedWhy) -> &'static str {
         RefusedWhy::Held => "held",
         RefusedWhy::Cooldown => "cooldown",
         RefusedWhy::Paused => "paused",
+        RefusedWhy::Guard => "guard",
+        RefusedWhy::Young => "young",
     }
 }
 

@@ -93,7 +93,7 @@ impl Driver<'_> {
     /// Puts an onlooker beside the wait, where the store tells of changes and somebody listens.
     pub(super) fn look_on(&mut self) {
         let told = self.refused_by.clone();
-        let pushed = self.plan.store.promises().change == Change::Pushed;
+        let pushed = self.plan.store.promises().onlookers == Change::Pushed;
         if let Some(told) = told.filter(|_| pushed && self.audience.follows_the_holder()) {
             let onlooker = Onlooker(Box::pin(look(self.keeper.clone(), told)));
             self.request = self

@@ -210,6 +210,7 @@ impl LeaseStore for FileStore {
             fencing: Fencing::Durable,
             expiry: Expiry::WithItsProcess,
             change: Change::Pushed,
+            onlookers: Change::Pushed,
             broken_by: &[
                 "leasectl and its guardian are killed by SIGKILL in the same instant, nothing above them kills \
                  the rest, and the rest has closed the lock's descriptor",

@@ -230,6 +230,7 @@ impl LeaseStore for MemoryStore {
             fencing: Fencing::ThisProcess,
             expiry: Expiry::StoreClock,
             change: Change::Pushed,
+            onlookers: Change::Pushed,
             broken_by: &["any other process, which has leases of its own"],
         }
     }

@@ -218,7 +218,7 @@ impl Leases {
         let state = match (held, shut) {
             (Some(_), _) => LeaseState::Held,
             (None, Some(RefusedWhy::Paused)) => LeaseState::Paused,
-            (None, Some(RefusedWhy::Held | RefusedWhy::Cooldown)) => LeaseState::Cooldown,
+            (None, Some(_)) => LeaseState::Cooldown,
             (None, None) => LeaseState::Free,
         };
         let cooldown = lease.cooldown_until.filter(|until| *until > now.boot);

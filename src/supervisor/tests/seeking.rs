@@ -265,3 +265,68 @@ fn a_wait_limit_does_not_turn_a_grant_down() {
     let mut rig = Rig::seeking(waiting(Wait::For(secs(1.0))));
     assert_eq!(rig.step(2.0, granted(0.5)), [armed(0.5), Action::Start]);
 }
+
+fn guarded(rest: Option<f64>) -> Event {
+    Event::Refused {
+        why: RefusedWhy::Guard,
+        look_again: rest.map(secs),
+    }
+}
+
+#[test]
+fn a_guard_is_waited_out_even_without_wait() {
+    let mut rig = Rig::seeking(settings());
+    assert_eq!(rig.step(0.1, guarded(Some(30.0))), [wait(Some(30.0))]);
+    assert_eq!(rig.step(30.1, Event::LookAgain), [Action::Acquire]);
+    let orders = rig.step(30.2, granted(30.1));
+    assert!(
+        matches!(orders.as_slice(), [Action::Arm(_), Action::Start]),
+        "{orders:?}"
+    );
+}
+
+#[test]
+fn what_a_guard_hid_is_refused_without_wait() {
+    let mut rig = Rig::seeking(settings());
+    assert_eq!(rig.step(0.1, guarded(Some(30.0))), [wait(Some(30.0))]);
+    assert_eq!(rig.step(30.1, Event::LookAgain), [Action::Acquire]);
+    assert_eq!(
+        rig.step(30.2, refused(Some(5.0))),
+        [Action::Withdraw, Action::Finish(HELD)]
+    );
+}
+
+#[test]
+fn a_guard_without_end_is_given_up() {
+    let kept_back = Outcome::Refused(RefusedWhy::Guard);
+    let mut rig = Rig::seeking(settings());
+    assert_eq!(rig.step(0.0, guarded(Some(1.0))), [wait(Some(1.0))]);
+    let mut now = 1.0;
+    // The first rest, one time to live, and the patience that every store is given.
+    while now < 1.0 + 30.0 + 10.0 {
+        assert_eq!(rig.step(now, Event::LookAgain), [Action::Acquire]);
+        assert!(matches!(
+            rig.step(now, guarded(Some(1.0))).as_slice(),
+            [Action::Wait { .. }]
+        ));
+        now += 1.0;
+    }
+    assert_eq!(rig.step(now, Event::LookAgain), [Action::Acquire]);
+    assert_eq!(
+        rig.step(now, guarded(Some(1.0))),
+        [Action::Withdraw, Action::Finish(kept_back)]
+    );
+    let mut rig = Rig::seeking(settings());
+    assert_eq!(rig.step(0.1, guarded(None)), [Action::Finish(kept_back)]);
+}
+
+#[test]
+fn errors_behind_a_guard_are_waited_out_with_it() {
+    let mut rig = Rig::seeking(settings());
+    assert_eq!(rig.step(0.1, guarded(Some(30.0))), [wait(Some(30.0))]);
+    assert_eq!(
+        rig.step(20.0, unanswered(Effect::None)),
+        [Action::Note(Note::StoreSilent)]
+    );
+    assert_eq!(rig.step(20.25, Event::Tick), [Action::Acquire]);
+}

@@ -142,7 +142,8 @@ fn a_leasectl_inside_fails_without_the_password() {
         .run(command.env("LEASECTL_STORE", WITH_PASSWORD))
         .expect_code(125);
     assert!(
-        the_line(&lab, &ended).starts_with("LEASECTL_STORE: unknown store \"redis\""),
+        the_line(&lab, &ended)
+            .starts_with("LEASECTL_STORE: the store URL names a user and no password"),
         "{ended}"
     );
     assert!(!lab.path("ran").exists());

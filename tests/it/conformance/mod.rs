@@ -12,7 +12,7 @@ mod onlooker;
 mod operators;
 mod overview;
 mod promises;
-mod stores;
+pub(crate) mod stores;
 mod waiting;
 
 use std::collections::BTreeSet;
@@ -149,6 +149,7 @@ macro_rules! table {
 table! {
     "file" file: common;
     "memory" memory: common expiring revoking;
+    "redis" redis: common expiring revoking;
 }
 
 fn every_store_is_in_the_table() {

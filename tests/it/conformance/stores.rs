@@ -3,11 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use leasectl::clock::ManualClock;
+use leasectl::clock::{Clock, ManualClock};
 use leasectl::lease::{
     Attempt, Claim, Ending, Hold, LeaseName, LeaseStore, OutcomeWord, OwnerId, Purpose, Refusal,
 };
 use leasectl::process::identity;
+
+use crate::support::redis::RedisServer;
 
 /// A fresh store with two clients, and its clock.
 pub(crate) struct Bench {
@@ -15,7 +17,11 @@ pub(crate) struct Bench {
     pub(crate) one: Arc<dyn LeaseStore>,
     /// Another.
     pub(crate) two: Arc<dyn LeaseStore>,
+    /// How long a lease that came free is kept for the one who is first in line.
+    pub(crate) reservation: Duration,
     clock: Arc<ManualClock>,
+    another: Box<dyn Fn() -> Arc<dyn LeaseStore>>,
+    server: Option<RedisServer>,
     _directory: Option<tempfile::TempDir>,
 }
 
@@ -23,7 +29,19 @@ impl Bench {
     /// Lets the store's time pass.
     pub(crate) fn pass(&self, span: Duration) {
         self.clock.advance(span);
+        if let Some(server) = &self.server {
+            server.set_clock(micros(&self.clock));
+        }
     }
+
+    /// One client more.
+    pub(crate) fn another(&self) -> Arc<dyn LeaseStore> {
+        (self.another)()
+    }
+}
+
+fn micros(clock: &ManualClock) -> u64 {
+    clock.now().as_nanos() / 1_000
 }
 
 fn clock() -> Arc<ManualClock> {
@@ -39,10 +57,17 @@ pub(crate) fn file() -> Bench {
         directory: directory.path().join("leases"),
         origin: Origin::Named,
     };
+    let of_the_store = Arc::clone(&clock);
+    let another = move || -> Arc<dyn LeaseStore> {
+        Arc::new(FileStore::open(&config, Arc::<ManualClock>::clone(&of_the_store)).unwrap())
+    };
     Bench {
-        one: Arc::new(FileStore::open(&config, Arc::<ManualClock>::clone(&clock)).unwrap()),
-        two: Arc::new(FileStore::open(&config, Arc::<ManualClock>::clone(&clock)).unwrap()),
+        one: another(),
+        two: another(),
+        reservation: Duration::ZERO,
         clock,
+        another: Box::new(another),
+        server: None,
         _directory: Some(directory),
     }
 }
@@ -54,8 +79,32 @@ pub(crate) fn memory() -> Bench {
     let one = MemoryStore::new(Config::default(), Arc::<ManualClock>::clone(&clock));
     Bench {
         two: Arc::new(one.another_connection()),
-        one: Arc::new(one),
+        one: Arc::new(one.another_connection()),
+        reservation: Duration::ZERO,
         clock,
+        another: Box::new(move || Arc::new(one.another_connection())),
+        server: None,
+        _directory: None,
+    }
+}
+
+/// A real server, whose clock is the test's. The guard after a restart has tests of its own.
+#[cfg(feature = "redis")]
+pub(crate) fn redis() -> Bench {
+    use leasectl::store::redis::{Config, RedisStore};
+    use leasectl::store::url::StoreUrl;
+    let clock = clock();
+    let server = RedisServer::with_clock(&[], micros(&clock));
+    let url = StoreUrl::parse(&server.url("restart-guard=off")).unwrap();
+    let config = Config::from_url(&url).unwrap();
+    let another = move || -> Arc<dyn LeaseStore> { Arc::new(RedisStore::new(config.clone())) };
+    Bench {
+        one: another(),
+        two: another(),
+        reservation: Duration::from_secs(1),
+        clock,
+        another: Box::new(another),
+        server: Some(server),
         _directory: None,
     }
 }

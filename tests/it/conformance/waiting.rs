@@ -1,6 +1,5 @@
 //! The promises to those who wait or contend, each as a function of a fresh store.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use leasectl::lease::{Attempt, Place, RefusedWhy, Release, Renewal};
@@ -84,6 +83,11 @@ pub(super) async fn waiting_through_a_minimum_hold_blocks_nobody(bench: Bench) {
         .await
         .unwrap();
     bench.pass(MINUTE);
+    if bench.reservation > Duration::ZERO {
+        // A store that keeps an order asks the first in line, and no longer than it promises.
+        assert_eq!(refused(&bench.one, &claim("a")).await.why, RefusedWhy::Held);
+        bench.pass(bench.reservation);
+    }
     granted(&bench.one, &claim("a")).await;
 }
 
@@ -115,25 +119,27 @@ pub(super) async fn a_dropped_wait_leaves_nothing_behind(bench: Bench) {
 }
 
 pub(super) async fn of_many_contenders_one_holds(bench: Bench) {
-    let stores = [Arc::clone(&bench.one), Arc::clone(&bench.two)];
-    let contend = move |turn: usize| {
-        let store = Arc::clone(&stores[turn % 2]);
+    let contend = |_| {
+        // One of its own: a connection belongs to the runtime that opened it.
+        let store = bench.another();
         std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread()
-                .enable_time()
+                .enable_all()
                 .build();
             runtime.unwrap().block_on(async {
                 let asked = claim("a");
                 match store.try_acquire(&asked).await.unwrap() {
-                    Attempt::Granted(hold) => Some(hold.token),
+                    // Both live on until all have asked: a hold of the kernel's ends with them.
+                    Attempt::Granted(hold) => Some((hold, store)),
                     Attempt::Refused(_) => None,
                 }
             })
         })
     };
     let threads: Vec<_> = (0..16).map(contend).collect();
-    let tokens = threads
+    let holds: Vec<_> = threads
         .into_iter()
-        .filter_map(|thread| thread.join().unwrap());
-    assert_eq!(tokens.count(), 1);
+        .filter_map(|thread| thread.join().unwrap())
+        .collect();
+    assert_eq!(holds.len(), 1);
 }

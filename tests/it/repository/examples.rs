@@ -33,9 +33,11 @@ pub(crate) fn trials() -> Vec<Trial> {
 /// What a coprocess is, only bash knows.
 const FOR_BASH: &str = "examples/hold-coproc.sh";
 
-/// The scripts that the tests below run; those with `hold` are run in `hold/scripts.rs`.
-const TESTED: [&str; 8] = [
+/// The scripts that the tests below run; those with `hold` are run in `hold/scripts.rs`, those with
+/// Redis in `redis/example.rs`.
+const TESTED: [&str; 9] = [
     "examples/container-entrypoint.sh",
+    "examples/cron-redis.sh",
     "examples/cron.sh",
     "examples/deploy-critical-section.sh",
     "examples/fencing-sqlite.sh",

@@ -11,8 +11,10 @@ pub(crate) mod manager;
 pub(crate) mod needs;
 pub(crate) mod pattern;
 pub(crate) mod processes;
+pub(crate) mod proxy;
 pub(crate) mod puppet;
 pub(crate) mod random;
+pub(crate) mod redis;
 pub(crate) mod source;
 pub(crate) mod systemd;
 pub(crate) mod witness;
@@ -29,6 +31,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         pattern::trials(),
         processes::trials(),
         random::trials(),
+        redis::trials(),
         puppet::trials(),
         source::trials(),
         witness::trials(),

@@ -15,12 +15,12 @@ pub(super) const ROWS: &[Row] = &[
     options(
         "an unknown scheme",
         &["--lease", "x", "--store", "flie:"],
-        "--store: unknown store \"flie\": this build has file, memory; did you mean \"file\"?",
+        "--store: unknown store \"flie\": this build has file, memory, redis, rediss, redis+unix; did you mean \"file\"?",
     ),
     options(
         "a store of another build",
-        &["--lease", "x", "--store", "redis://db1/0"],
-        "--store: unknown store \"redis\": this build has file, memory",
+        &["--lease", "x", "--store", "etcd://db1/0"],
+        "--store: unknown store \"etcd\": this build has file, memory, redis, rediss, redis+unix",
     ),
     options(
         "an empty URL",
@@ -244,9 +244,9 @@ pub(super) const ROWS: &[Row] = &[
     ),
     prepared(
         "a store file of an unknown store",
-        |lab| written(lab, 0o600, b"redis://u:canary@db1/0\n"),
+        |lab| written(lab, 0o600, b"etcd://u:canary@db1/0\n"),
         125,
-        "--store-file: unknown store \"redis\": this build has file, memory",
+        "--store-file: unknown store \"etcd\": this build has file, memory, redis, rediss, redis+unix",
     ),
     prepared(
         "a store file of another user",

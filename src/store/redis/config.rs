@@ -1,0 +1,336 @@
+//! From `redis://...` to a configuration; opens nothing.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::lease::{LARGEST_TTL, StoreLabel};
+use crate::secret::Secret;
+use crate::store::url::{Options, StoreUrl, UrlError, encode};
+
+/// The port of a server whose URL names none.
+const DEFAULT_PORT: u16 = 6379;
+/// What every key begins with, unless the URL says otherwise.
+const DEFAULT_PREFIX: &str = "leasectl";
+const LONGEST_PREFIX: usize = 64;
+
+/// Where the server is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Address {
+    /// A host and a port.
+    Tcp(String, u16),
+    /// A socket in the file system.
+    Unix(PathBuf),
+}
+
+/// How long nobody gets a lease that the server may have forgotten (`restart-guard`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RestartGuard {
+    /// As long as the claim's own time to live: right where all claims of a lease have the same.
+    ClaimsTtl,
+    /// So long: the longest time to live in use. Too short lets two run after a restart without data;
+    /// too long keeps jobs waiting.
+    Fixed(Duration),
+}
+
+/// How the server proves who it is, and we to it (`rediss`).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tls {
+    /// The file with the certificates of the authorities that are trusted; `None`: those of this machine.
+    pub ca: Option<PathBuf>,
+    /// The files with our own certificate and its key.
+    pub client: Option<(PathBuf, PathBuf)>,
+}
+
+/// What a Redis store is told.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where the server is.
+    pub address: Address,
+    /// With TLS, and how.
+    pub tls: Option<Tls>,
+    /// The user; `None`: the server's default user.
+    pub user: Option<String>,
+    /// The user's password.
+    pub password: Option<Secret>,
+    /// The number of the database.
+    pub database: u32,
+    /// What every key begins with.
+    pub prefix: String,
+    /// The guard after a loss of data; a length of zero turns it off.
+    pub guard: RestartGuard,
+}
+
+impl Config {
+    /// Reads the URL, whose scheme is `redis`, `rediss` or `redis+unix`.
+    ///
+    /// # Errors
+    /// When a part of it means nothing to a Redis store.
+    pub fn from_url(url: &StoreUrl) -> Result<Self, UrlError> {
+        let mut options = url.options();
+        let on_a_socket = url.scheme() == "redis+unix";
+        let (address, database) = if on_a_socket {
+            let database = options.take_param("db")?;
+            let database = database.as_ref().map_or("", Secret::expose).to_owned();
+            (socket(url)?, database)
+        } else {
+            let path = url.path();
+            let database = path.strip_prefix('/').unwrap_or(path).to_owned();
+            (host_and_port(url.host())?, database)
+        };
+        if url.user().is_some() && url.password().is_none() {
+            return Err(unfit(
+                "the store URL names a user and no password; write USER:PASSWORD@ into a file for \
+                 --store-file, or leave out the user",
+            ));
+        }
+        let with_tls = url.scheme() == "rediss";
+        let config = Self {
+            address,
+            tls: with_tls.then(|| tls(&mut options)).transpose()?,
+            user: url.user().map(str::to_owned),
+            password: url.password().cloned(),
+            database: number(&database)?,
+            prefix: prefix(options.take_param("prefix")?)?,
+            guard: guard(options.take_param("restart-guard")?)?,
+        };
+        options.finish()?;
+        Ok(config)
+    }
+
+    /// Address, database and prefix: what makes it another store than the next.
+    #[must_use]
+    pub fn label(&self) -> StoreLabel {
+        let mut text = match &self.address {
+            Address::Tcp(host, port) => {
+                let secure = if self.tls.is_some() { "s" } else { "" };
+                format!("redis{secure}://{}:{port}/{}", encode(host), self.database)
+            }
+            Address::Unix(path) if self.database == 0 => {
+                format!("redis+unix://{}", encode(&path.to_string_lossy()))
+            }
+            Address::Unix(path) => format!(
+                "redis+unix://{}?db={}",
+                encode(&path.to_string_lossy()),
+                self.database
+            ),
+        };
+        if self.prefix != DEFAULT_PREFIX {
+            let mark = if text.contains('?') { '&' } else { '?' };
+            text.push_str(&format!("{mark}prefix={}", encode(&self.prefix)));
+        }
+        StoreLabel::new(text)
+    }
+}
+
+fn unfit(why: &str) -> UrlError {
+    UrlError::Unfit(why.to_owned())
+}
+
+fn socket(url: &StoreUrl) -> Result<Address, UrlError> {
+    if !url.host().is_empty() || !url.path().starts_with('/') || url.path() == "/" {
+        return Err(unfit(
+            "a Redis server's socket is named by its whole path; write redis+unix:///PATH",
+        ));
+    }
+    Ok(Address::Unix(PathBuf::from(url.path())))
+}
+
+fn host_and_port(text: &str) -> Result<Address, UrlError> {
+    if text.is_empty() {
+        return Err(unfit(
+            "the store URL names no host; write redis://HOST:PORT/DATABASE",
+        ));
+    }
+    if text.contains(',') {
+        return Err(unfit(
+            "the store URL names several hosts; a redis:// store is one server",
+        ));
+    }
+    let (host, port) = match text.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        Some((host, "")) => (host, None),
+        Some((host, rest)) => (host, rest.strip_prefix(':').or(Some(""))),
+        None => match text.split_once(':') {
+            Some((host, port)) => (host, Some(port)),
+            None => (text, None),
+        },
+    };
+    let port = match port {
+        None => DEFAULT_PORT,
+        Some(text) => text
+            .parse()
+            .ok()
+            .filter(|port| *port > 0)
+            .ok_or_else(|| unfit("the port in the store URL is no number from 1 to 65535"))?,
+    };
+    if host.is_empty() {
+        return Err(unfit(
+            "the store URL names no host; write redis://HOST:PORT/DATABASE",
+        ));
+    }
+    Ok(Address::Tcp(host.to_owned(), port))
+}
+
+fn tls(options: &mut Options) -> Result<Tls, UrlError> {
+    let mut file = |name| -> Result<Option<PathBuf>, UrlError> {
+        let Some(value) = options.take_param(name)? else {
+            return Ok(None);
+        };
+        if !value.expose().starts_with('/') {
+            return Err(UrlError::NeedsValue(
+                name.to_owned(),
+                "the whole path of a file",
+            ));
+        }
+        Ok(Some(PathBuf::from(value.expose())))
+    };
+    let ca = file("ca")?;
+    let client = match (file("client-cert")?, file("client-key")?) {
+        (Some(certificate), Some(key)) => Some((certificate, key)),
+        (None, None) => None,
+        _ => {
+            return Err(unfit(
+                "client-cert and client-key in the store URL go together; write both, or neither",
+            ));
+        }
+    };
+    Ok(Tls { ca, client })
+}
+
+fn number(database: &str) -> Result<u32, UrlError> {
+    if database.is_empty() {
+        return Ok(0);
+    }
+    database
+        .parse()
+        .map_err(|_| unfit("the database in the store URL is no number; write for example /0"))
+}
+
+fn prefix(value: Option<Secret>) -> Result<String, UrlError> {
+    let Some(value) = value else {
+        return Ok(DEFAULT_PREFIX.to_owned());
+    };
+    let text = value.expose();
+    if text.is_empty() || text.len() > LONGEST_PREFIX || text.contains(['{', '}']) {
+        return Err(UrlError::NeedsValue(
+            "prefix".to_owned(),
+            "1 to 64 bytes without { and }",
+        ));
+    }
+    Ok(text.to_owned())
+}
+
+fn guard(value: Option<Secret>) -> Result<RestartGuard, UrlError> {
+    let Some(value) = value else {
+        return Ok(RestartGuard::ClaimsTtl);
+    };
+    if value.expose() == "off" {
+        return Ok(RestartGuard::Fixed(Duration::ZERO));
+    }
+    humantime::parse_duration(value.expose())
+        .ok()
+        .filter(|span| *span <= LARGEST_TTL)
+        .map(RestartGuard::Fixed)
+        .ok_or_else(|| {
+            let wanted = "a duration up to a day, such as 30s, or off";
+            UrlError::NeedsValue("restart-guard".to_owned(), wanted)
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<Config, String> {
+        let url = StoreUrl::parse(text).map_err(|error| error.to_string())?;
+        Config::from_url(&url).map_err(|error| error.to_string())
+    }
+
+    fn label(text: &str) -> String {
+        read(text).unwrap().label().to_string()
+    }
+
+    #[test]
+    fn a_url_names_a_server() {
+        let config = read("redis://app:canary@db1/3?restart-guard=1m30s").unwrap();
+        assert_eq!(config.address, Address::Tcp("db1".to_owned(), 6379));
+        assert_eq!((config.user.as_deref(), config.database), (Some("app"), 3));
+        assert_eq!(config.password.as_ref().map(Secret::expose), Some("canary"));
+        let minute_and_a_half = Duration::from_secs(90);
+        assert_eq!(config.guard, RestartGuard::Fixed(minute_and_a_half));
+        assert!(!format!("{config:?}").contains("canary"));
+        let config = read("redis://[::1]:7000").unwrap();
+        assert_eq!(config.address, Address::Tcp("::1".to_owned(), 7000));
+        assert_eq!(config.guard, RestartGuard::ClaimsTtl);
+        let config = read("redis+unix:///run/redis/s?db=2&restart-guard=off").unwrap();
+        assert_eq!(config.address, Address::Unix("/run/redis/s".into()));
+        assert_eq!(config.guard, RestartGuard::Fixed(Duration::ZERO));
+        assert_eq!(config.database, 2);
+    }
+
+    #[test]
+    fn tls_is_a_scheme_of_its_own() {
+        assert_eq!(read("redis://h/0").unwrap().tls, None);
+        let config = read("rediss://h/0").unwrap();
+        assert_eq!(config.tls, Some(Tls::default()));
+        assert_eq!(config.label().as_str(), "rediss://h:6379/0");
+        let config = read("rediss://h/0?ca=/a&client-cert=/c&client-key=/k").unwrap();
+        let tls = config.tls.unwrap();
+        assert_eq!(tls.ca.as_deref(), Some("/a".as_ref()));
+        assert_eq!(tls.client, Some(("/c".into(), "/k".into())));
+        for text in [
+            "redis://h/0?ca=/a",
+            "rediss://h/0?ca=a",
+            "rediss://h/0?client-cert=/c",
+            "rediss://h/0?client-key=/k",
+            "redis+unix:///s?ca=/a",
+        ] {
+            assert!(read(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_label_tells_stores_apart_and_no_secrets() {
+        assert_eq!(label("redis://u:canary@db1/3"), "redis://db1:6379/3");
+        assert_eq!(
+            label("redis://db1?prefix=p%20q"),
+            "redis://db1:6379/0?prefix=p%20q"
+        );
+        assert_eq!(label("redis+unix:///a"), "redis+unix:///a");
+        assert_eq!(
+            label("redis+unix://:canary@/a?db=1&prefix=x"),
+            "redis+unix:///a?db=1&prefix=x"
+        );
+    }
+
+    #[test]
+    fn what_means_nothing_is_refused_and_not_repeated() {
+        for text in [
+            "redis://",
+            "redis:///0",
+            "redis://:canary@",
+            "redis://:canary@h:0/0",
+            "redis://:canary@h:canary/0",
+            "redis://:canary@h/canary",
+            "redis://:canary@h/-1",
+            "redis://a,b/0",
+            "redis://user@h/0",
+            "redis://[::1]x/0",
+            "redis://h/0?db=1",
+            "redis://h/0?prefix={a}",
+            "redis://h/0?prefix=",
+            "redis://h/0?restart-guard=30",
+            "redis://h/0?restart-guard=9d",
+            "redis+unix://h/a",
+            "redis+unix:a",
+            "redis+unix:///",
+        ] {
+            let error = read(text).unwrap_err();
+            assert!(!error.contains("canary"), "{text}: {error}");
+        }
+        let error = read("redis://h/0?restart-gard=1s").unwrap_err();
+        assert!(
+            error.ends_with(r#"did you mean "restart-guard"?"#),
+            "{error}"
+        );
+    }
+}

@@ -1,0 +1,1 @@
+return {'record', text(us), redis.call('ZCARD', Q), flat}

@@ -1,0 +1,71 @@
+-- What every script begins with. A script is sent as this text and its own.
+--
+-- KEYS  1 lease hash   2 queue (sorted set)   3 index (sorted set)          all in one slot
+-- ARGV  1 lease name   2 holders' channel   3 prefix of waiters' channels   4 PUBLISH or SPUBLISH
+local L, Q, I = KEYS[1], KEYS[2], KEYS[3]
+local NAME, HOLDERS, WAITER, PUBLISH = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
+local kind = redis.call('TYPE', L).ok
+if kind ~= 'none' and kind ~= 'hash' then return {'foreign', kind} end
+for n = 2, 3 do                                             -- before the first write: nothing half done
+  local k = redis.call('TYPE', KEYS[n]).ok
+  if k ~= 'none' and k ~= 'zset' then return {'foreign', k} end
+end
+local t = redis.call('TIME')
+local us = tonumber(t[1]) * 1000000 + tonumber(t[2])       -- exact in a double until the year 2255
+local now = math.floor(us / 1000)
+local h, flat = {}, redis.call('HGETALL', L)
+for n = 1, #flat, 2 do h[flat[n]] = flat[n + 1] end
+if kind == 'hash' and h.v ~= '1' then return {'foreign', 'version ' .. (h.v or 'none')} end
+local function text(n) return string.format('%.0f', n) end  -- tostring() would round to 14 digits
+local function num(field) return tonumber(h[field] or '0') or 0 end
+-- A pause that is over counts as none; what is left of it goes with the next.
+if num('drain.until') > 0 and num('drain.until') <= now then h.drain = nil end
+local hi = num('hi')                                        -- highest slot ever used
+-- A slot keeps others out until the later of its expiry and its minimum hold. After the clock was set
+-- back both could lie far ahead: neither may be further away than the span it was made from.
+local function out_until(i)
+  local e = math.min(num(i .. '.e'), now + num(i .. '.ttl'))
+  local nb = math.min(num(i .. '.nb'), now + num(i .. '.mh'))
+  if num(i .. '.e') > e then
+    h[i .. '.e'] = text(e)
+    redis.call('HSET', L, i .. '.e', text(e))
+  end
+  if num(i .. '.nb') > nb then
+    h[i .. '.nb'] = text(nb)
+    redis.call('HSET', L, i .. '.nb', text(nb))
+  end
+  return math.max(e, nb)
+end
+local function tell(id, ms) return redis.call(PUBLISH, WAITER .. id, text(ms)) > 0 end
+-- First in line learns when to look again; whoever does not hear is dead and leaves the line.
+local function tell_head(ms)
+  while true do
+    local id = redis.call('ZRANGE', Q, 0, 0)[1]
+    if not id or tell(id, ms) then return id end
+    redis.call('ZREM', Q, id)
+  end
+end
+local function soonest()
+  local at
+  for i = 1, hi do
+    local u = out_until(i)
+    if u > now and (not at or u < at) then at = u end
+  end
+  return at and at - now or 0
+end
+-- Slot i is free: reserve it for the first waiter that hears, and let the one behind it watch.
+local function offer(i, reserve)
+  while true do
+    local id = redis.call('ZRANGE', Q, 0, 0)[1]
+    if not id then return nil end
+    redis.call('ZREM', Q, id)
+    if tell(id, 0) then
+      redis.call('HSET', L, i .. '.s', 'next', i .. '.o', id, i .. '.e', text(now + reserve),
+        i .. '.ttl', text(reserve), i .. '.nb', '0', i .. '.mh', '0')
+      h[i .. '.s'], h[i .. '.o'], h[i .. '.nb'] = 'next', id, '0'
+      h[i .. '.e'], h[i .. '.ttl'] = text(now + reserve), text(reserve)
+      tell_head(reserve)
+      return id
+    end
+  end
+end

@@ -1,0 +1,295 @@
+//! [`LeaseStore`] on a Redis server; the algorithm is in the folder's `mod.rs`.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio::sync::Mutex;
+use tokio::time::timeout;
+
+use super::config::{Config, RestartGuard};
+use super::inbox::Inbox;
+use super::keys::Keys;
+use super::line::Line;
+use super::link::Link;
+use super::trouble::Trouble;
+use super::wire::Request;
+use super::{answer, listing, onlooker};
+use crate::lease::{
+    Ask, Asked, Asker, Attempt, Change, Claim, Doing, Effect, Ending, Expiry, Fencing,
+    FencingToken, Hold, HoldEvent, LARGEST_TTL, LeaseName, LeaseStore, Observation, Place,
+    Promises, Release, Renewal, Revoked, SMALLEST_TTL, StoreError, StoreLabel,
+};
+
+/// How long one request of a wait may take: nobody else limits it.
+const REQUEST: Duration = Duration::from_secs(3);
+
+/// A connection to a Redis server, opened when it is first needed and again after it broke.
+#[derive(Debug)]
+pub struct RedisStore {
+    label: StoreLabel,
+    pub(super) config: Config,
+    pub(super) inbox: Arc<Inbox>,
+    pub(super) line: Line,
+    link: Mutex<Option<Arc<Link>>>,
+}
+
+impl RedisStore {
+    /// A store that has not connected yet.
+    #[must_use]
+    pub fn new(config: Config) -> Self {
+        Self {
+            label: config.label(),
+            config,
+            inbox: Arc::default(),
+            line: Line::default(),
+            link: Mutex::default(),
+        }
+    }
+
+    pub(super) fn keys(&self, name: &LeaseName) -> Keys {
+        Keys::of(&self.config.prefix, name)
+    }
+
+    pub(super) fn guard(&self, claim: &Claim) -> Duration {
+        match self.config.guard {
+            RestartGuard::ClaimsTtl => claim.ttl,
+            RestartGuard::Fixed(span) => span,
+        }
+    }
+
+    /// The connection, opened anew when there is none or it broke.
+    pub(super) async fn link(&self) -> Result<Arc<Link>, Trouble> {
+        let mut link = self.link.lock().await;
+        if let Some(open) = link.as_ref().filter(|link| !link.is_broken()) {
+            return Ok(Arc::clone(open));
+        }
+        *link = None;
+        let opened = Arc::new(Link::open(&self.config, &self.inbox).await?);
+        *link = Some(Arc::clone(&opened));
+        Ok(opened)
+    }
+
+    async fn renewed(&self, hold: &Hold) -> Result<Renewal, Trouble> {
+        let keys = self.keys(&hold.name);
+        let link = self.link().await?;
+        // Before the renewal: whoever is told that it holds can be told that it holds no more.
+        link.subscribe(&keys.holders).await?;
+        let value = link.run(&Request::renew(&keys, hold, &link.server)).await?;
+        let renewal = answer::renewed(value, &hold.name)?;
+        if matches!(renewal, Renewal::Lost(_)) {
+            self.over(hold);
+        }
+        Ok(renewal)
+    }
+
+    async fn released(&self, hold: &Hold, ending: &Ending) -> Result<Release, Trouble> {
+        let keys = self.keys(&hold.name);
+        let link = self.link().await?;
+        let request = Request::release(&keys, hold, ending, &link.server);
+        let released = answer::released(link.run(&request).await?, &hold.name)?;
+        self.over(hold);
+        Ok(released)
+    }
+
+    /// The hold is over. Its channel is left with the next claim only: what ran under it may still be dying.
+    fn over(&self, hold: &Hold) {
+        self.line.is_over(&hold.owner);
+        self.inbox.end(hold.token);
+    }
+
+    async fn withdrawn(&self, claim: &Claim) -> Result<(), Trouble> {
+        let keys = self.keys(&claim.name);
+        let link = self.link().await?;
+        let request = Request::withdraw(&keys, &claim.name, &claim.owner, &link.server);
+        let _released = answer::released(link.run(&request).await?, &claim.name)?;
+        self.line.is_over(&claim.owner);
+        if self.line.leaves(&claim.owner) {
+            let own = keys.waiter(&claim.owner);
+            self.inbox.close(&own);
+            link.unsubscribe(&own).await?;
+        }
+        Ok(())
+    }
+
+    async fn observed(&self, name: &LeaseName) -> Result<Observation, Trouble> {
+        let link = self.link().await?;
+        let request = Request::observe(&self.keys(name), name);
+        answer::observed(link.run(&request).await?, name)
+    }
+
+    async fn asked(&self, name: &LeaseName, what: Ask, asker: &Asker) -> Result<Asked, Trouble> {
+        let keys = self.keys(name);
+        let link = self.link().await?;
+        match what {
+            Ask::Stop => {
+                let request = Request::ask_to_stop(&keys, name, asker);
+                answer::told(link.run(&request).await?, name)
+            }
+            Ask::Pause { lasts } => {
+                let request = Request::pause(&keys, name, asker, lasts);
+                answer::shut_or_opened(link.run(&request).await?, name)
+            }
+            Ask::Resume => {
+                let request = Request::resume(&keys, name);
+                answer::shut_or_opened(link.run(&request).await?, name)
+            }
+        }
+    }
+
+    async fn forgotten(&self, name: &LeaseName) -> Result<(), Trouble> {
+        let keys = self.keys(name);
+        let link = self.link().await?;
+        if self.line.forget_what_is_over(name) {
+            // Whoever listens there counts as a holder, whom the server would know nothing of.
+            link.unsubscribe(&keys.holders).await?;
+        }
+        let value = link.run(&Request::forget(&keys, name)).await?;
+        answer::forgotten(value, name)
+    }
+
+    async fn revoked(
+        &self,
+        name: &LeaseName,
+        token: FencingToken,
+        asker: &Asker,
+    ) -> Result<Revoked, Trouble> {
+        let link = self.link().await?;
+        let request = Request::revoke(&self.keys(name), name, token, asker);
+        answer::revoked(link.run(&request).await?, name)
+    }
+}
+
+/// A request of a wait, which has no limit of its own.
+pub(super) async fn limited<T>(
+    request: impl Future<Output = Result<T, Trouble>>,
+) -> Result<T, Trouble> {
+    match timeout(REQUEST, request).await {
+        Ok(answer) => answer,
+        Err(_) => {
+            let why = format!("no answer within {}", humantime::format_duration(REQUEST));
+            Err(Trouble::Silent(Effect::Unknown, why))
+        }
+    }
+}
+
+#[async_trait]
+impl LeaseStore for RedisStore {
+    fn label(&self) -> &StoreLabel {
+        &self.label
+    }
+
+    fn promises(&self) -> Promises {
+        Promises {
+            shortest_ttl: SMALLEST_TTL,
+            longest_ttl: LARGEST_TTL,
+            fencing: Fencing::Durable,
+            expiry: Expiry::StoreClock,
+            change: Change::Pushed,
+            onlookers: Change::Polled,
+            broken_by: &[
+                "a fail-over to a replica that had not received the grant, or an old primary that is cut off and \
+                 still takes renewals",
+                "a loss of the server's data together with the holder's connection, or in the first moments of a \
+                 grant",
+                "a maxmemory-policy other than noeviction, after which a lease is deleted and its holder's \
+                 connection is cut",
+                "the server's clock, when it is set forward",
+            ],
+        }
+    }
+
+    async fn try_acquire(&self, claim: &Claim) -> Result<Attempt, StoreError> {
+        let attempt = self.acquired(claim).await;
+        attempt.map_err(|trouble| trouble.into_error(&self.label, Doing::Acquire))
+    }
+
+    async fn wait_for_turn(
+        &self,
+        claim: &Claim,
+        _place: &mut Place,
+        at_most: Duration,
+    ) -> Result<(), StoreError> {
+        let waited = self.queued(claim, at_most).await;
+        waited.map_err(|trouble| trouble.into_error(&self.label, Doing::Wait))
+    }
+
+    async fn withdraw(&self, claim: &Claim) -> Result<(), StoreError> {
+        let withdrawn = self.withdrawn(claim).await;
+        withdrawn.map_err(|trouble| trouble.into_error(&self.label, Doing::Release))
+    }
+
+    async fn renew(&self, hold: &Hold) -> Result<Renewal, StoreError> {
+        let renewal = self.renewed(hold).await;
+        renewal.map_err(|trouble| trouble.into_error(&self.label, Doing::Renew))
+    }
+
+    async fn hold_event(&self, hold: &Hold) -> Result<HoldEvent, StoreError> {
+        let holders = self.keys(&hold.name).holders;
+        loop {
+            // Enlisted before the look: the other way round, what is told in between would be slept through.
+            let mut told = pin!(self.inbox.told.notified());
+            told.as_mut().enable();
+            if let Some(event) = self.inbox.event(hold, &holders) {
+                return Ok(event);
+            }
+            told.await;
+        }
+    }
+
+    async fn release(&self, hold: &Hold, ending: &Ending) -> Result<Release, StoreError> {
+        let released = self.released(hold, ending).await;
+        released.map_err(|trouble| trouble.into_error(&self.label, Doing::Release))
+    }
+
+    async fn observe(&self, name: &LeaseName) -> Result<Observation, StoreError> {
+        let seen = self.observed(name).await;
+        seen.map_err(|trouble| trouble.into_error(&self.label, Doing::Observe))
+    }
+
+    async fn list(&self, prefix: &str) -> Result<Vec<Observation>, StoreError> {
+        let listed = listing::list(self, prefix).await;
+        listed.map_err(|trouble| trouble.into_error(&self.label, Doing::List))
+    }
+
+    async fn wait_for_change(
+        &self,
+        seen: &Observation,
+        at_most: Duration,
+    ) -> Result<(), StoreError> {
+        let seen = std::slice::from_ref(seen);
+        let changed = onlooker::changed(self, seen, None, at_most).await;
+        changed.map_err(|trouble| trouble.into_error(&self.label, Doing::Observe))
+    }
+
+    async fn wait_for_any_change(
+        &self,
+        seen: &[Observation],
+        prefix: Option<&str>,
+        at_most: Duration,
+    ) -> Result<(), StoreError> {
+        let changed = onlooker::changed(self, seen, prefix, at_most).await;
+        changed.map_err(|trouble| trouble.into_error(&self.label, Doing::List))
+    }
+
+    async fn ask(&self, name: &LeaseName, what: Ask, asker: &Asker) -> Result<Asked, StoreError> {
+        let asked = self.asked(name, what, asker).await;
+        asked.map_err(|trouble| trouble.into_error(&self.label, Doing::Ask))
+    }
+
+    async fn forget(&self, name: &LeaseName) -> Result<(), StoreError> {
+        let forgotten = self.forgotten(name).await;
+        forgotten.map_err(|trouble| trouble.into_error(&self.label, Doing::Forget))
+    }
+
+    async fn revoke(
+        &self,
+        name: &LeaseName,
+        token: FencingToken,
+        asker: &Asker,
+    ) -> Result<Revoked, StoreError> {
+        let revoked = self.revoked(name, token, asker).await;
+        revoked.map_err(|trouble| trouble.into_error(&self.label, Doing::Revoke))
+    }
+}

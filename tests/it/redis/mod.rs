@@ -1,0 +1,62 @@
+//! What only a store on a Redis server promises, against a real one: the line of waiters, the guard after a
+//! loss of data, and what happens to a command when the server or the way to it fails.
+
+mod ambiguous;
+mod example;
+mod faults;
+mod guard;
+mod hostile;
+mod line;
+mod refusals;
+mod scene;
+mod storm;
+mod tls;
+mod verbs;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use leasectl::lease::{Claim, LeaseStore};
+use leasectl::store::redis::{Config, RedisStore};
+use leasectl::store::url::StoreUrl;
+use libtest_mimic::Trial;
+
+use crate::conformance::stores::claim;
+
+pub(crate) fn trials() -> Vec<Trial> {
+    [
+        ambiguous::trials(),
+        example::trials(),
+        faults::trials(),
+        guard::trials(),
+        hostile::trials(),
+        line::trials(),
+        refusals::trials(),
+        storm::trials(),
+        tls::trials(),
+        verbs::trials(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+/// A client of its own.
+fn client(url: &str) -> Arc<dyn LeaseStore> {
+    let url = StoreUrl::parse(url).unwrap();
+    Arc::new(RedisStore::new(Config::from_url(&url).unwrap()))
+}
+
+/// A claim on the lease `a` that lives so long.
+fn claim_for(ttl: Duration) -> Claim {
+    Claim { ttl, ..claim("a") }
+}
+
+/// Runs one test to its end.
+fn run(test: impl Future<Output = ()>) {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap()
+        .block_on(test);
+}

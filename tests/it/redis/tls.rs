@@ -1,0 +1,213 @@
+//! `rediss://`: a server that proves who it is, to a leasectl that proves who it is.
+
+use std::fs;
+use std::io::Write;
+use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::Command;
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::thread;
+
+use libtest_mimic::Trial;
+use tempfile::TempDir;
+
+use crate::support::lab::{Ended, Lab};
+use crate::support::needs::needs;
+use crate::support::redis::RedisServer;
+
+pub(crate) fn trials() -> Vec<Trial> {
+    trials![
+        a_server_whose_authority_is_named_is_trusted,
+        a_server_of_an_unknown_authority_is_not_trusted,
+        a_server_with_another_name_is_not_trusted,
+        a_client_certificate_is_shown_where_it_is_wanted,
+        a_server_without_tls_is_named,
+        files_that_cannot_be_used_are_named,
+    ]
+}
+
+/// Keys and certificates: of an authority, of the server `localhost` and `127.0.0.1`, of a client, and of
+/// another authority.
+fn keys() -> TempDir {
+    const SCRIPT: &str = "
+        key='-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes'
+        for ca in ca other; do
+            openssl req -x509 $key -days 3 -subj /CN=$ca -keyout $ca.key -out $ca.crt
+        done
+        for who in server client; do
+            openssl req $key -subj /CN=$who -keyout $who.key -out $who.csr
+            echo 'subjectAltName=IP:127.0.0.1,DNS:localhost' >$who.ext
+            openssl x509 -req -in $who.csr -CA ca.crt -CAkey ca.key -CAcreateserial -days 3 \\
+                -extfile $who.ext -out $who.crt
+        done";
+    let directory = tempfile::tempdir().unwrap();
+    let mut sh = Command::new("sh");
+    sh.args(["-euc", SCRIPT]).current_dir(directory.path());
+    let made = sh.output().unwrap();
+    assert!(made.status.success(), "{made:?}");
+    directory
+}
+
+/// A port that is free, below those that connections get.
+fn port() -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let begin = 20_000 + u16::try_from(std::process::id() % 10_000).unwrap();
+    loop {
+        let port = begin + NEXT.fetch_add(1, Ordering::Relaxed) % 1_000;
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
+}
+
+struct Secured {
+    keys: TempDir,
+    port: u16,
+    _server: RedisServer,
+}
+
+impl Secured {
+    /// With clients that have to prove who they are, or not.
+    fn start(clients: &str) -> Self {
+        needs("redis-server");
+        needs("openssl");
+        let (keys, port) = (keys(), port());
+        let file = |name: &str| keys.path().join(name).display().to_string();
+        let server = RedisServer::start(&[
+            "--tls-port",
+            &port.to_string(),
+            "--bind",
+            "127.0.0.1",
+            "127.0.0.2",
+            "--tls-cert-file",
+            &file("server.crt"),
+            "--tls-key-file",
+            &file("server.key"),
+            "--tls-ca-cert-file",
+            &file("ca.crt"),
+            "--tls-auth-clients",
+            clients,
+            "--requirepass",
+            "c4nary",
+        ]);
+        Self {
+            keys,
+            port,
+            _server: server,
+        }
+    }
+
+    fn file(&self, name: &str) -> String {
+        self.keys.path().join(name).display().to_string()
+    }
+
+    /// Runs `true` with what stands after the `?` in the URL.
+    fn run(&self, host: &str, options: &str) -> Ended {
+        let lab = Lab::new();
+        let port = self.port;
+        let url = format!("rediss://:c4nary@{host}:{port}/0?restart-guard=off&{options}");
+        let path = lab.path("url");
+        write(&path, &url);
+        let mut command = lab.leasectl(["run", "-v", "--lease", "a", "--store-file", "url"]);
+        command.args(["--", "true"]).env_remove("LEASECTL_STORE");
+        let ended = lab.run(&mut command);
+        assert!(!ended.stderr.contains("c4nary"), "{ended}");
+        ended
+    }
+}
+
+fn write(path: &Path, text: &str) {
+    fs::write(path, text).unwrap();
+    fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
+}
+
+#[track_caller]
+fn is_refused(ended: Ended, why: &str) {
+    let ended = ended.expect_code(125);
+    assert!(ended.stderr.contains(why), "{ended}");
+}
+
+fn a_server_whose_authority_is_named_is_trusted() {
+    let secured = Secured::start("no");
+    let ca = format!("ca={}", secured.file("ca.crt"));
+    for host in ["127.0.0.1", "localhost"] {
+        let ended = secured.run(host, &ca).expect_code(0);
+        let label = format!("on rediss://{host}:{}/0 ", secured.port);
+        assert!(ended.stderr.contains(&label), "{ended}");
+    }
+}
+
+fn a_server_of_an_unknown_authority_is_not_trusted() {
+    let secured = Secured::start("no");
+    let other = format!("ca={}", secured.file("other.crt"));
+    is_refused(
+        secured.run("127.0.0.1", &other),
+        "its certificate is not trusted",
+    );
+    let lab = Lab::new();
+    let url = format!("rediss://127.0.0.1:{}/0", secured.port);
+    let mut command = lab.leasectl(["run", "--lease", "a", "--store", &url, "--", "true"]);
+    // The authorities of a machine that has some.
+    command.env("SSL_CERT_FILE", secured.file("other.crt"));
+    is_refused(lab.run(&mut command), "its certificate is not trusted");
+}
+
+fn a_server_with_another_name_is_not_trusted() {
+    let secured = Secured::start("no");
+    let ca = format!("ca={}", secured.file("ca.crt"));
+    is_refused(
+        secured.run("127.0.0.2", &ca),
+        "its certificate is not trusted",
+    );
+}
+
+fn a_client_certificate_is_shown_where_it_is_wanted() {
+    let secured = Secured::start("yes");
+    let ca = format!("ca={}", secured.file("ca.crt"));
+    is_refused(
+        secured.run("127.0.0.1", &ca),
+        "it refuses the TLS connection",
+    );
+    let with = |certificate: &str, key: &str| {
+        let (certificate, key) = (secured.file(certificate), secured.file(key));
+        format!("{ca}&client-cert={certificate}&client-key={key}")
+    };
+    let ended = secured.run("127.0.0.1", &with("client.crt", "client.key"));
+    ended.expect_code(0);
+    let other = secured.run("127.0.0.1", &with("other.crt", "other.key"));
+    is_refused(other, "it refuses the TLS connection");
+    let mixed = secured.run("127.0.0.1", &with("client.crt", "other.key"));
+    is_refused(mixed, "the client certificate cannot be used");
+}
+
+/// Redis without TLS says nothing at all to a handshake; other servers do.
+fn a_server_without_tls_is_named() {
+    needs("openssl");
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            stream
+                .and_then(|mut stream| stream.write_all(b"-ERR what?\r\n"))
+                .ok();
+        }
+    });
+    let lab = Lab::new();
+    let url = format!("rediss://127.0.0.1:{port}/0");
+    let mut command = lab.leasectl(["run", "--lease", "a", "--store", &url, "--", "true"]);
+    command.env("SSL_CERT_FILE", lab.path("none"));
+    let without = lab.run(&mut command);
+    is_refused(without, "this machine trusts no certificate authority");
+    let keys = keys();
+    command.env("SSL_CERT_FILE", keys.path().join("ca.crt"));
+    is_refused(lab.run(&mut command), "it does not speak TLS");
+}
+
+fn files_that_cannot_be_used_are_named() {
+    let secured = Secured::start("no");
+    for name in ["none", "ca.key", "server.ext"] {
+        let file = secured.file(name);
+        is_refused(secured.run("127.0.0.1", &format!("ca={file}")), &file);
+    }
+}
