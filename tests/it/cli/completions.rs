@@ -40,7 +40,7 @@ const LINES: &[(&str, &str)] = &[
     ),
     // What is hidden.
     ("leasectl run --non", "leasectl run --non"),
-    ("leasectl run --conf", "leasectl run --conf"),
+    ("leasectl run --confl", "leasectl run --confl"),
     // Leases come from the store, whatever is the verb and wherever their names are taken apart.
     ("leasectl run --lease nigh", "leasectl run --lease nightly"),
     (

@@ -74,7 +74,10 @@ fn inputs_are_passed_on_and_the_rest_is_not() {
     let lab = Lab::new();
     let store = format!("file://{}", lab.store().display());
     let mut command = lab.leasectl(["run", "--lease", "x", "--store", &store, "--", "env"]);
-    let passed_on = ["LEASECTL_STORE_FILE", "LEASECTL_CONFIG", "NO_COLOR", "FOO"];
+    let config = lab.path("config.toml");
+    fs::write(&config, "").unwrap();
+    command.env("LEASECTL_CONFIG", &config);
+    let passed_on = ["LEASECTL_STORE_FILE", "NO_COLOR", "FOO"];
     let kept_back = [
         "LEASECTL_SLOT",
         "LEASECTL_EVENT",
@@ -97,6 +100,7 @@ fn inputs_are_passed_on_and_the_rest_is_not() {
     for key in kept_back {
         assert_eq!(value(&found, key), None, "{key}");
     }
+    assert_eq!(value(&found, "LEASECTL_CONFIG"), config.to_str());
     assert_eq!(value(&found, "LEASECTL_STORE"), None);
 }
 
