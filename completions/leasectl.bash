@@ -19,6 +19,9 @@ _leasectl() {
             leasectl,completions)
                 cmd="leasectl__subcmd__completions"
                 ;;
+            leasectl,config)
+                cmd="leasectl__subcmd__config"
+                ;;
             leasectl,doctor)
                 cmd="leasectl__subcmd__doctor"
                 ;;
@@ -50,7 +53,7 @@ _leasectl() {
 
     case "${cmd}" in
         leasectl)
-            opts="-h -V --help --version run hold status release pause resume doctor completions man"
+            opts="-h -V --help --version run hold status release pause resume config doctor completions man"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -77,8 +80,8 @@ _leasectl() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
-        leasectl__subcmd__doctor)
-            opts="-h --store --store-file --help"
+        leasectl__subcmd__config)
+            opts="-h --store --store-file --config --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -106,6 +109,72 @@ _leasectl() {
                     fi
                     return 0
                     ;;
+                --config)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        leasectl__subcmd__doctor)
+            opts="-h --store --store-file --config --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --store)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --store-file)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --config)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -114,7 +183,7 @@ _leasectl() {
             return 0
             ;;
         leasectl__subcmd__hold)
-            opts="-l -w -E -p -b -q -v -h --lease --wait --held-exit-code --min-hold --pid --background --for --until-eof --json --ready-file --ready-fd --quiet --verbose --store --store-file --stop-signal --grace --ttl --renew-every --expiry-grace --max-drift --note --meta --holder --record --on-acquired --on-doubt --on-lost --on-released --events --log-format --help"
+            opts="-l -w -E -p -b -q -v -h --lease --wait --held-exit-code --min-hold --pid --background --for --until-eof --json --ready-file --ready-fd --quiet --verbose --store --store-file --config --stop-signal --grace --ttl --renew-every --expiry-grace --max-drift --note --meta --holder --record --on-acquired --on-doubt --on-lost --on-released --events --log-format --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -214,6 +283,21 @@ _leasectl() {
                     return 0
                     ;;
                 --store-file)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --config)
                     local oldifs
                     if [ -n "${IFS+x}" ]; then
                         oldifs="$IFS"
@@ -344,7 +428,7 @@ _leasectl() {
             return 0
             ;;
         leasectl__subcmd__man)
-            opts="-h --help run hold status release pause resume doctor completions man"
+            opts="-h --help run hold status release pause resume config doctor completions man"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -358,7 +442,7 @@ _leasectl() {
             return 0
             ;;
         leasectl__subcmd__pause)
-            opts="-q -h --for --reason --quiet --store --store-file --help"
+            opts="-q -h --for --reason --quiet --store --store-file --config --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -400,6 +484,21 @@ _leasectl() {
                     fi
                     return 0
                     ;;
+                --config)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -408,7 +507,7 @@ _leasectl() {
             return 0
             ;;
         leasectl__subcmd__release)
-            opts="-w -q -h --wait --reason --force --token --quiet --store --store-file --help"
+            opts="-w -q -h --wait --reason --force --token --quiet --store --store-file --config --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -464,6 +563,21 @@ _leasectl() {
                     fi
                     return 0
                     ;;
+                --config)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -472,7 +586,7 @@ _leasectl() {
             return 0
             ;;
         leasectl__subcmd__resume)
-            opts="-q -h --quiet --store --store-file --help"
+            opts="-q -h --quiet --store --store-file --config --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -500,6 +614,21 @@ _leasectl() {
                     fi
                     return 0
                     ;;
+                --config)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -508,7 +637,7 @@ _leasectl() {
             return 0
             ;;
         leasectl__subcmd__run)
-            opts="-l -w -E -q -v -h --lease --wait --held-exit-code --min-hold --restart --quiet --verbose --store --store-file --run-timeout --stop-signal --grace --leftovers --leftovers-settle --ttl --renew-every --expiry-grace --max-drift --note --meta --holder --record --on-acquired --on-doubt --on-lost --on-released --events --log-format --help"
+            opts="-l -w -E -q -v -h --lease --wait --held-exit-code --min-hold --restart --quiet --verbose --store --store-file --config --run-timeout --stop-signal --grace --leftovers --leftovers-settle --ttl --renew-every --expiry-grace --max-drift --note --meta --holder --record --on-acquired --on-doubt --on-lost --on-released --events --log-format --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -572,6 +701,21 @@ _leasectl() {
                     return 0
                     ;;
                 --store-file)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --config)
                     local oldifs
                     if [ -n "${IFS+x}" ]; then
                         oldifs="$IFS"
@@ -723,7 +867,7 @@ _leasectl() {
             return 0
             ;;
         leasectl__subcmd__status)
-            opts="-h --prefix --store --store-file --json --prometheus --by-holder --watch --only --count --until --check --here --token --help"
+            opts="-h --prefix --store --store-file --config --json --prometheus --by-holder --watch --only --count --until --check --here --token --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -744,6 +888,21 @@ _leasectl() {
                     return 0
                     ;;
                 --store-file)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --config)
                     local oldifs
                     if [ -n "${IFS+x}" ]; then
                         oldifs="$IFS"
@@ -813,12 +972,12 @@ _leasectl_leases() {
     read -ra words <<<"${line%"$cur"}"
     case ${words[-1]} in
         --lease | -l) ;;
-        --count | --events | --expiry-grace | --for | --grace | --held-exit-code | --holder | --leftovers | --leftovers-settle | --log-format | --max-drift | --meta | --min-hold | --note | --on-acquired | --on-doubt | --on-lost | --on-released | --only | --pid | --prefix | --ready-fd | --ready-file | --reason | --record | --renew-every | --restart | --run-timeout | --stop-signal | --store | --store-file | --token | --ttl | --until | --wait | -E | -p | -w) return 1 ;;
+        --config | --count | --events | --expiry-grace | --for | --grace | --held-exit-code | --holder | --leftovers | --leftovers-settle | --log-format | --max-drift | --meta | --min-hold | --note | --on-acquired | --on-doubt | --on-lost | --on-released | --only | --pid | --prefix | --ready-fd | --ready-file | --reason | --record | --renew-every | --restart | --run-timeout | --stop-signal | --store | --store-file | --token | --ttl | --until | --wait | -E | -p | -w) return 1 ;;
         *)
             case ${words[1]}:$cur in
                 *:--lease=*) cur=${cur#--lease=} ;;
                 *:-*) return 1 ;;
-                status:* | release:* | pause:* | resume:*) ;;
+                status:* | release:* | pause:* | resume:* | config:*) ;;
                 *) return 1 ;;
             esac
             ;;

@@ -32,6 +32,7 @@ complete -c leasectl -n "__fish_leasectl_needs_command" -f -a "status" -d 'Show 
 complete -c leasectl -n "__fish_leasectl_needs_command" -f -a "release" -d 'Ask the holder of a lease to give it back'
 complete -c leasectl -n "__fish_leasectl_needs_command" -f -a "pause" -d 'Keep everyone out of leases'
 complete -c leasectl -n "__fish_leasectl_needs_command" -f -a "resume" -d 'End a pause or a minimum hold'
+complete -c leasectl -n "__fish_leasectl_needs_command" -f -a "config" -d 'Show the settings and where they come from'
 complete -c leasectl -n "__fish_leasectl_needs_command" -f -a "doctor" -d 'Try out a store and this machine'
 complete -c leasectl -n "__fish_leasectl_needs_command" -f -a "completions" -d 'Print a script that completes what is typed'
 complete -c leasectl -n "__fish_leasectl_needs_command" -f -a "man" -d 'Print a man page'
@@ -43,6 +44,7 @@ complete -c leasectl -n "__fish_leasectl_using_subcommand run" -l restart -d 'Ru
 always\t'Also after the command has ended'"
 complete -c leasectl -n "__fish_leasectl_using_subcommand run" -l store -d 'Where leases are kept [env: LEASECTL_STORE]' -r -f
 complete -c leasectl -n "__fish_leasectl_using_subcommand run" -l store-file -d 'File with that URL [env: LEASECTL_STORE_FILE]' -r -F
+complete -c leasectl -n "__fish_leasectl_using_subcommand run" -l config -d 'Settings [env: LEASECTL_CONFIG]' -r -F
 complete -c leasectl -n "__fish_leasectl_using_subcommand run" -l run-timeout -d 'Longest run of the command' -r -f
 complete -c leasectl -n "__fish_leasectl_using_subcommand run" -l stop-signal -d 'Asks it to end [default: TERM]' -r -f
 complete -c leasectl -n "__fish_leasectl_using_subcommand run" -l grace -d 'From that to SIGKILL [default: 10s]' -r -f
@@ -80,6 +82,7 @@ complete -c leasectl -n "__fish_leasectl_using_subcommand hold" -l ready-file -d
 complete -c leasectl -n "__fish_leasectl_using_subcommand hold" -l ready-fd -d 'Write the line to descriptor N too' -r -f
 complete -c leasectl -n "__fish_leasectl_using_subcommand hold" -l store -d 'Where leases are kept [env: LEASECTL_STORE]' -r -f
 complete -c leasectl -n "__fish_leasectl_using_subcommand hold" -l store-file -d 'File with that URL [env: LEASECTL_STORE_FILE]' -r -F
+complete -c leasectl -n "__fish_leasectl_using_subcommand hold" -l config -d 'Settings [env: LEASECTL_CONFIG]' -r -F
 complete -c leasectl -n "__fish_leasectl_using_subcommand hold" -l stop-signal -d 'Asks it to end [default: TERM]' -r -f
 complete -c leasectl -n "__fish_leasectl_using_subcommand hold" -l grace -d 'From that to SIGKILL [default: 10s]' -r -f
 complete -c leasectl -n "__fish_leasectl_using_subcommand hold" -l ttl -d 'A grant lasts so long [default: 30s]' -r -f
@@ -108,6 +111,7 @@ complete -c leasectl -n "__fish_leasectl_using_subcommand hold" -s h -l help -d 
 complete -c leasectl -n "__fish_leasectl_using_subcommand status" -l prefix -d 'Those that begin with this' -r -f
 complete -c leasectl -n "__fish_leasectl_using_subcommand status" -l store -d 'Where leases are kept [env: LEASECTL_STORE]' -r -f
 complete -c leasectl -n "__fish_leasectl_using_subcommand status" -l store-file -d 'File with that URL [env: LEASECTL_STORE_FILE]' -r -F
+complete -c leasectl -n "__fish_leasectl_using_subcommand status" -l config -d 'Settings [env: LEASECTL_CONFIG]' -r -F
 complete -c leasectl -n "__fish_leasectl_using_subcommand status" -l only -d 'Only these changes, as in lost,expired' -r -f -a "appeared\t'It was there at the start'
 acquired\t'Somebody has it'
 changed\t'One holder directly after another'
@@ -132,6 +136,7 @@ complete -c leasectl -n "__fish_leasectl_using_subcommand release" -l reason -d 
 complete -c leasectl -n "__fish_leasectl_using_subcommand release" -l token -d 'The holder\'s token, as status shows it' -r -f
 complete -c leasectl -n "__fish_leasectl_using_subcommand release" -l store -d 'Where leases are kept [env: LEASECTL_STORE]' -r -f
 complete -c leasectl -n "__fish_leasectl_using_subcommand release" -l store-file -d 'File with that URL [env: LEASECTL_STORE_FILE]' -r -F
+complete -c leasectl -n "__fish_leasectl_using_subcommand release" -l config -d 'Settings [env: LEASECTL_CONFIG]' -r -F
 complete -c leasectl -n "__fish_leasectl_using_subcommand release" -l force -d 'Take it away without asking'
 complete -c leasectl -n "__fish_leasectl_using_subcommand release" -s q -l quiet -d 'Print errors only'
 complete -c leasectl -n "__fish_leasectl_using_subcommand release" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -139,20 +144,27 @@ complete -c leasectl -n "__fish_leasectl_using_subcommand pause" -l for -d 'It e
 complete -c leasectl -n "__fish_leasectl_using_subcommand pause" -l reason -d 'Why; whoever is refused is told' -r -f
 complete -c leasectl -n "__fish_leasectl_using_subcommand pause" -l store -d 'Where leases are kept [env: LEASECTL_STORE]' -r -f
 complete -c leasectl -n "__fish_leasectl_using_subcommand pause" -l store-file -d 'File with that URL [env: LEASECTL_STORE_FILE]' -r -F
+complete -c leasectl -n "__fish_leasectl_using_subcommand pause" -l config -d 'Settings [env: LEASECTL_CONFIG]' -r -F
 complete -c leasectl -n "__fish_leasectl_using_subcommand pause" -s q -l quiet -d 'Print errors only'
 complete -c leasectl -n "__fish_leasectl_using_subcommand pause" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c leasectl -n "__fish_leasectl_using_subcommand resume" -l store -d 'Where leases are kept [env: LEASECTL_STORE]' -r -f
 complete -c leasectl -n "__fish_leasectl_using_subcommand resume" -l store-file -d 'File with that URL [env: LEASECTL_STORE_FILE]' -r -F
+complete -c leasectl -n "__fish_leasectl_using_subcommand resume" -l config -d 'Settings [env: LEASECTL_CONFIG]' -r -F
 complete -c leasectl -n "__fish_leasectl_using_subcommand resume" -s q -l quiet -d 'Print errors only'
 complete -c leasectl -n "__fish_leasectl_using_subcommand resume" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c leasectl -n "__fish_leasectl_using_subcommand config" -l store -d 'Where leases are kept [env: LEASECTL_STORE]' -r -f
+complete -c leasectl -n "__fish_leasectl_using_subcommand config" -l store-file -d 'File with that URL [env: LEASECTL_STORE_FILE]' -r -F
+complete -c leasectl -n "__fish_leasectl_using_subcommand config" -l config -d 'Settings [env: LEASECTL_CONFIG]' -r -F
+complete -c leasectl -n "__fish_leasectl_using_subcommand config" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c leasectl -n "__fish_leasectl_using_subcommand doctor" -l store -d 'Where leases are kept [env: LEASECTL_STORE]' -r -f
 complete -c leasectl -n "__fish_leasectl_using_subcommand doctor" -l store-file -d 'File with that URL [env: LEASECTL_STORE_FILE]' -r -F
+complete -c leasectl -n "__fish_leasectl_using_subcommand doctor" -l config -d 'Settings [env: LEASECTL_CONFIG]' -r -F
 complete -c leasectl -n "__fish_leasectl_using_subcommand doctor" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c leasectl -n "__fish_leasectl_using_subcommand completions" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c leasectl -n "__fish_leasectl_using_subcommand man" -s h -l help -d 'Print help'
 complete -c leasectl -f
 complete -c leasectl -n "__fish_leasectl_using_subcommand completions" -a "bash zsh fish"
-complete -c leasectl -n "__fish_leasectl_using_subcommand man" -a "run hold status release pause resume doctor completions man"
+complete -c leasectl -n "__fish_leasectl_using_subcommand man" -a "run hold status release pause resume config doctor completions man"
 
 function __fish_leasectl_leases
     leasectl __names --prefix= -- (commandline -opc) 2>/dev/null
@@ -161,6 +173,7 @@ complete -c leasectl -n "__fish_leasectl_using_subcommand status" -a '(__fish_le
 complete -c leasectl -n "__fish_leasectl_using_subcommand release" -a '(__fish_leasectl_leases)'
 complete -c leasectl -n "__fish_leasectl_using_subcommand pause" -a '(__fish_leasectl_leases)'
 complete -c leasectl -n "__fish_leasectl_using_subcommand resume" -a '(__fish_leasectl_leases)'
+complete -c leasectl -n "__fish_leasectl_using_subcommand config" -a '(__fish_leasectl_leases)'
 
 function __fish_leasectl_command
     set -l words (commandline -opc)

@@ -1,7 +1,9 @@
 //! The verbs that hold a lease, from what was typed to the number it exits with, and who is told on the
 //! way. What is particular to one of them it says through [`LeaseVerb`].
 
-use super::args::{AskedArgs, ClaimArgs, EventsArg, LogFormatArg, LoudnessArgs, TellingArgs};
+use super::args::{
+    AskedArgs, ClaimArgs, EventsArg, LogFormatArg, LoudnessArgs, StoreArgs, TellingArgs,
+};
 use super::exit::{self, Exit};
 use super::hold::Announcer;
 use super::listeners::Listeners;
@@ -23,6 +25,7 @@ pub(super) struct Common<'a> {
     pub(super) asked: &'a AskedArgs,
     pub(super) telling: &'a TellingArgs,
     pub(super) loudness: &'a LoudnessArgs,
+    pub(super) store: &'a StoreArgs,
 }
 
 /// A verb that holds a lease.
@@ -52,6 +55,7 @@ pub(super) fn carry_out(verb: &dyn LeaseVerb) -> Exit {
         claim,
         asked,
         telling,
+        store,
         ..
     } = verb.common();
     let heading = Heading::of(&claim.lease.to_string_lossy());
@@ -59,7 +63,7 @@ pub(super) fn carry_out(verb: &dyn LeaseVerb) -> Exit {
     let outlet = match telling.events.as_ref().map(outlet).transpose() {
         Ok(outlet) => outlet,
         Err(why) => {
-            voice.last_word(LogLevel::Error, &why);
+            voice.last_word(LogLevel::Error, &store.configured.explain(why));
             return Exit::Code(exit::INVALID);
         }
     };
@@ -83,7 +87,7 @@ pub(super) fn carry_out(verb: &dyn LeaseVerb) -> Exit {
             hold(verb, &planned, &mut people, &mut programs)
         }
         Err(why) => {
-            voice.last_word(LogLevel::Error, &why);
+            voice.last_word(LogLevel::Error, &store.configured.explain(why));
             (Exit::Code(exit::INVALID), OutcomeWord::Invalid, None)
         }
     };

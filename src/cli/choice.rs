@@ -1,18 +1,16 @@
-//! Which store: the flag, the environment, or nobody's choice (DESIGN section 7).
+//! Which store: the flag, the environment, the configuration, or nobody's choice (DESIGN section 7).
 
+use std::borrow::Cow;
 use std::ffi::{OsStr, OsString};
-use std::fs::File;
-use std::io::Read;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::Arc;
 
-use nix::unistd::geteuid;
-
 use super::args::StoreArgs;
+use super::config::Configured;
 use super::operating::Failed;
 use super::plan::Refused;
-use super::{chain, exit, os_error, printable};
+use super::trusted::{HIDDEN, Unusable, Wanted};
+use super::{chain, exit, printable};
 use crate::commands::run::ChosenStore;
 use crate::commands::status::Opener;
 use crate::lease::{LeaseStore, StoreLabel};
@@ -21,6 +19,8 @@ use crate::store::url::StoreUrl;
 
 const STORE: &str = "LEASECTL_STORE";
 const STORE_FILE: &str = "LEASECTL_STORE_FILE";
+const TYPED: &str = "--store";
+const TYPED_FILE: &str = "--store-file";
 const OUTER_LABEL: &str = "LEASECTL_STORE_LABEL";
 const BY_DEFAULT: &str = "the default store";
 
@@ -29,7 +29,7 @@ const BY_DEFAULT: &str = "the default store";
 pub(super) struct Choice {
     url: StoreUrl,
     /// Whose word the URL is: the start of an error about it.
-    origin: &'static str,
+    origin: Cow<'static, str>,
     /// Nobody chose: that has to be said.
     pub(super) is_default: bool,
     pub(super) passed_on: ChosenStore,
@@ -41,34 +41,49 @@ pub(super) fn choose(typed: &StoreArgs) -> Result<Choice, Refused> {
     let passed_on = passed_on(environment.as_deref())?;
     let file = std::env::var_os(STORE_FILE);
     let (url, origin) = match (&typed.store, &typed.store_file) {
-        (Some(text), _) => (from_argument(text)?, "--store"),
-        (None, Some(path)) => (from_file(path)?, "--store-file"),
+        (Some(text), _) => (from_argument(text, &typed.configured)?, TYPED.into()),
+        (None, Some(path)) => (from_file(path)?, TYPED_FILE.into()),
         (None, None) => match (environment, file) {
             (Some(_), Some(_)) => {
                 return Err(format!(
                     "{STORE} and {STORE_FILE} are both set and may name different stores: unset one"
                 ));
             }
-            (Some(text), None) => (parse(&text, STORE)?, STORE),
+            (Some(text), None) => (parse(&text, STORE)?, STORE.into()),
             // It was meant to be something: the default would be another store.
             (None, Some(path)) if path.is_empty() => {
                 return Err(format!(
                     "{STORE_FILE} is set and empty: unset it, or set it to a file with a URL in it"
                 ));
             }
-            (None, Some(path)) => (from_file(Path::new(&path))?, STORE_FILE),
-            (None, None) => (parse(DEFAULT, BY_DEFAULT)?, BY_DEFAULT),
+            (None, Some(path)) => (from_file(Path::new(&path))?, STORE_FILE.into()),
+            (None, None) => match typed.configured.store()? {
+                Some((url, place)) => (url, place.into()),
+                None => (parse(DEFAULT, BY_DEFAULT)?, BY_DEFAULT.into()),
+            },
         },
     };
     Ok(Choice {
         url,
-        origin,
         is_default: origin == BY_DEFAULT,
+        origin,
         passed_on,
     })
 }
 
+/// Whether the environment says which store.
+pub(super) fn is_in_the_environment() -> bool {
+    [STORE, STORE_FILE]
+        .iter()
+        .any(|key| std::env::var_os(key).is_some())
+}
+
 impl Choice {
+    /// The store for people, and who chose it.
+    pub(super) fn in_words(&self) -> (String, &str) {
+        (self.url.without_password(), &self.origin)
+    }
+
     /// Opens the store.
     pub(super) fn open(&self) -> Result<Arc<dyn LeaseStore>, Refused> {
         let context = OpenContext::of_this_process();
@@ -88,8 +103,8 @@ impl Choice {
     fn label(&self, context: &OpenContext) -> Result<StoreLabel, Refused> {
         let label = registry::label(&self.url, context);
         let label = label.map_err(|error| self.failed(&error).why)?;
-        if [STORE, STORE_FILE, BY_DEFAULT].contains(&self.origin) {
-            refuse_another_than_the_outer(self.origin, label.as_str())?;
+        if ![TYPED, TYPED_FILE].contains(&self.origin.as_ref()) {
+            refuse_another_than_the_outer(&self.origin, label.as_str())?;
         }
         Ok(label)
     }
@@ -148,11 +163,14 @@ fn passed_on(environment: Option<&str>) -> Result<ChosenStore, Refused> {
     })
 }
 
-fn from_argument(text: &OsStr) -> Result<StoreUrl, Refused> {
+fn from_argument(text: &OsStr, configured: &Configured) -> Result<StoreUrl, Refused> {
     let text = text
         .to_str()
         .ok_or("--store is not UTF-8: write a URL such as file:")?;
-    let url = parse(text, "--store")?;
+    if let Some(url) = configured.named(text, TYPED)? {
+        return Ok(url);
+    }
+    let url = parse(text, TYPED)?;
     if url.has_password() {
         return Err(format!(
             "--store has a password, which every user of this machine can read in the list of \
@@ -166,53 +184,25 @@ fn parse(text: &str, origin: &str) -> Result<StoreUrl, Refused> {
     StoreUrl::parse(text).map_err(|error| format!("{origin}: {error}"))
 }
 
+const URL_FILE: Wanted = Wanted {
+    content: "the URL",
+    form: "one URL on one line",
+    longest: 16 * 1024,
+    secret: true,
+};
+
 /// Reads a URL from a file that nobody else can write or read: it may hold a password.
 fn from_file(path: &Path) -> Result<StoreUrl, Refused> {
     let shown = printable(&path.to_string_lossy());
     let refuse = |why: String| format!("the store file {shown} is refused: {why}");
-    // Opening a FIFO must not wait for a writer, and a symlink is not followed.
-    let file = File::options()
-        .read(true)
-        .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_CLOEXEC)
-        .open(path)
-        .map_err(|error| match error.raw_os_error() {
-            Some(libc::ELOOP) => refuse("it is a symlink; name the file itself".to_owned()),
-            Some(libc::ENOENT) => {
-                refuse("there is none; write the URL into it, mode 0600".to_owned())
-            }
-            _ => refuse(os_error(&error)),
-        })?;
-    check(&file).map_err(refuse)?;
-    let mut text = String::new();
-    (&file)
-        .take(LONGEST + 1)
-        .read_to_string(&mut text)
-        .map_err(|_| refuse("it is not UTF-8; write one URL on one line".to_owned()))?;
-    let url = text.trim();
-    if text.len() as u64 > LONGEST || url.is_empty() || url.lines().count() > 1 {
+    let content = URL_FILE.read(path).map_err(|unusable| match unusable {
+        Unusable::Missing => refuse("there is none; write the URL into it, mode 0600".to_owned()),
+        Unusable::Hidden => refuse(HIDDEN.to_owned()),
+        Unusable::Because(why) => refuse(why),
+    })?;
+    let url = content.text.trim();
+    if url.is_empty() || url.lines().count() > 1 {
         return Err(refuse("it has to be one URL on one line".to_owned()));
     }
     parse(url, &format!("the store file {shown}"))
-}
-
-const LONGEST: u64 = 16 * 1024;
-
-fn check(file: &File) -> Result<(), String> {
-    let meta = file.metadata().map_err(|error| os_error(&error))?;
-    if !meta.is_file() {
-        return Err("it is no regular file; write the URL into one, with mode 0600".to_owned());
-    }
-    let (owner, ours) = (meta.uid(), geteuid().as_raw());
-    if owner != 0 && owner != ours {
-        return Err(format!(
-            "it belongs to user {owner}; it has to belong to you or to root"
-        ));
-    }
-    let mode = meta.mode() & 0o7777;
-    if mode & 0o077 != 0 {
-        return Err(format!(
-            "its mode is {mode:04o}, so others may read or write it; chmod it to 0600"
-        ));
-    }
-    Ok(())
 }

@@ -40,7 +40,8 @@ Exit codes:
 Environment:
   LEASECTL_STORE        the store's URL, when no option says which; a password is allowed
   LEASECTL_STORE_FILE   a file with that URL instead
-  The command gets both, but of a URL never the password, and also:
+  LEASECTL_CONFIG       the configuration, instead of the two files that are read otherwise
+  The command gets all three, but of a URL never the password, and also:
   LEASECTL_LEASE        the name of the lease
   LEASECTL_TOKEN        its fencing token. It rises with every holder: have what you write to
                         refuse a lower one
@@ -54,8 +55,10 @@ Environment:
   LEASECTL_EXIT_CODE    the command's exit code
 
 Files:
-  /var/lib/leasectl        the leases of root, when no store is chosen
-  ~/.local/state/leasectl  those of another user; $XDG_STATE_HOME/leasectl when that is set
+  /etc/leasectl/config.toml       settings of this machine (leasectl config)
+  ~/.config/leasectl/config.toml  settings of this user, which go before those
+  /var/lib/leasectl               the leases of root, when no store is chosen
+  ~/.local/state/leasectl         those of another user; $XDG_STATE_HOME/leasectl when that is set
 
 Examples:
   Run a job; while it runs, a second start gets exit code 120:
@@ -86,6 +89,7 @@ Exit codes:
 Environment:
   LEASECTL_STORE        the store's URL, when no option says which; a password is allowed
   LEASECTL_STORE_FILE   a file with that URL instead
+  LEASECTL_CONFIG       the configuration, instead of the two files that are read otherwise
   With --background these are assigned by eval; export what your programs need:
   LEASECTL_LEASE        the name of the lease
   LEASECTL_TOKEN        its fencing token. It rises with every holder: have what you write to
@@ -176,6 +180,33 @@ Exit codes:
 Examples:
   After maintenance:
     leasectl resume nightly backup/db1";
+
+/// Below `leasectl config --help`.
+pub(super) const CONFIG: &str = "\
+Settings:
+  A key is a long option of run, with _ for -. What is typed goes before the environment, that before the
+  files, and those before the defaults. Of the files the first [[lease]] whose match fits goes before
+  [defaults], and the file of the user before that of the machine. A lease, a command and what is for one
+  call (--force, --pid) cannot be configured.
+
+Exit codes:
+  0    the settings were printed
+  125  usage, or a file is wrong; the line says where
+
+Environment:
+  LEASECTL_STORE        the store's URL, when no option says which; a password is allowed
+  LEASECTL_STORE_FILE   a file with that URL instead
+  LEASECTL_CONFIG       the configuration, instead of the two files that are read otherwise
+
+Files:
+  /etc/leasectl/config.toml       settings of this machine
+  ~/.config/leasectl/config.toml  settings of this user, which go before those
+
+Examples:
+  See what holds for a lease:
+    leasectl config backup/db1
+  Check a file before it is installed:
+    leasectl config --config new.toml";
 
 /// Below `leasectl doctor --help`.
 pub(super) const DOCTOR: &str = "\

@@ -21,6 +21,7 @@ impl LeaseVerb for RunArgs {
             asked: &self.stop.asked,
             telling: &self.telling,
             loudness: &self.loudness,
+            store: &self.store,
         }
     }
 

@@ -2,13 +2,12 @@
 
 use std::ffi::OsString;
 
-use clap::Parser;
-
 use super::args::{Cli, Verb};
 use super::exit::{self, Exit};
 use super::voice::Voice;
 use super::{
-    completions, doctor, hold, man_page, os_error, output, pause, release, run, status, usage,
+    completions, config, doctor, hold, man_page, os_error, output, pause, release, run, status,
+    usage,
 };
 use crate::commands::events::LogLevel;
 
@@ -17,7 +16,7 @@ use crate::commands::events::LogLevel;
 pub fn main(arguments: impl Iterator<Item = OsString>) -> Exit {
     let words: Vec<OsString> = arguments.collect();
     let for_eval = hold::with_background(&words);
-    let text = match Cli::try_parse_from(&words) {
+    let text = match config::parse(&words) {
         Ok(Cli { verb }) => match verb {
             Verb::Run(typed) => return run::run(&typed),
             Verb::Hold(typed) => return hold::hold(&typed),
@@ -26,11 +25,12 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> Exit {
             Verb::Release(typed) => return release::release(&typed),
             Verb::Pause(typed) => return pause::pause(&typed),
             Verb::Resume(typed) => return pause::resume(&typed),
+            Verb::Config(typed) => config::show(&typed),
             Verb::Doctor(typed) => return doctor::doctor(&typed),
             Verb::Completions(typed) => Ok(completions::script(typed.shell)),
             Verb::Man(typed) => man(typed.verb.as_deref()),
         },
-        Err(error) => usage::answer(&error, &words),
+        Err(answer) => answer,
     };
     match text.and_then(|text| output::print(&text)) {
         Ok(()) => Exit::Code(0),

@@ -102,6 +102,28 @@ impl StoreUrl {
         self.password().is_some() || self.options.iter().any(|(key, _)| is_secret(key))
     }
 
+    /// The same URL with a password that was kept elsewhere.
+    ///
+    /// # Errors
+    /// When there is no host that a password could be for, or there is a credential already.
+    pub fn with_password(&self, password: Secret) -> Result<Self, UrlError> {
+        if self.has_password() {
+            return Err(UrlError::Unfit(
+                "the store URL has a password already; keep one of the two".to_owned(),
+            ));
+        }
+        let mut url = self.clone();
+        match &mut url.authority {
+            Some(authority) => authority.password = Some(password),
+            None => {
+                return Err(UrlError::Unfit(
+                    "the store URL names no host that a password could be for".to_owned(),
+                ));
+            }
+        }
+        Ok(url)
+    }
+
     /// The same URL without its credentials. An option's value is kept unless it is one.
     #[must_use]
     pub fn without_password(&self) -> String {
@@ -291,6 +313,21 @@ mod tests {
         ] {
             let error = StoreUrl::parse(text).unwrap_err();
             assert!(!format!("{error} {error:?}").contains("ary"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_password_is_added_in_memory_and_not_shown() {
+        let canary = || Secret::new("ca/n@ry".to_owned());
+        let url = parse("redis://app@db1/0?timeout=1s")
+            .with_password(canary())
+            .unwrap();
+        assert_eq!(url.password().map(Secret::expose), Some("ca/n@ry"));
+        assert_eq!((url.user(), url.host()), (Some("app"), "db1"));
+        assert_eq!(url.without_password(), "redis://app@db1/0?timeout=1s");
+        assert!(!format!("{url} {url:?}").contains("ca/"));
+        for text in ["memory:", "redis://:x@db1", "azblob://a/b?sig=x"] {
+            assert!(parse(text).with_password(canary()).is_err(), "{text}");
         }
     }
 

@@ -16,6 +16,7 @@
 mod support;
 
 mod cli;
+mod config;
 mod conformance;
 mod contention;
 mod doctor;
@@ -44,6 +45,7 @@ fn main() -> ExitCode {
     let arguments = libtest_mimic::Arguments::from_args();
     let mut trials = Vec::new();
     trials.extend(cli::trials());
+    trials.extend(config::trials());
     trials.extend(conformance::trials());
     trials.extend(contention::trials());
     trials.extend(doctor::trials());

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum, ValueHint};
 
+use crate::cli::config::Configured;
 use crate::cli::values;
 use crate::process::SignalName;
 use crate::supervisor::Wait;
@@ -70,9 +71,9 @@ pub struct StoreArgs {
     ///
     /// URL of the store: file: (the default directory of this user), file:///DIR,
     /// redis://HOST:PORT/DATABASE (rediss:// with TLS, redis+unix:///PATH) or memory: (one process, for
-    /// tests). When nobody chooses one, it is file:, and one line says so. A URL with a
-    /// password is refused here, because every user can read it: use --store-file.
-    #[arg(long, value_name = "URL", conflicts_with = "store_file")]
+    /// tests); or the NAME of one in the configuration. When nobody chooses one, it is file:, and one line
+    /// says so. A URL with a password is refused here, because every user can read it: use --store-file.
+    #[arg(long, value_name = "URL|NAME", conflicts_with = "store_file")]
     pub store: Option<OsString>,
 
     /// File with that URL [env: LEASECTL_STORE_FILE]
@@ -81,6 +82,18 @@ pub struct StoreArgs {
     /// 0600.
     #[arg(long, value_name = "PATH", value_hint = ValueHint::FilePath)]
     pub store_file: Option<PathBuf>,
+
+    /// Settings [env: LEASECTL_CONFIG]
+    ///
+    /// A file in TOML with defaults for these options, for all leases or for some, instead of
+    /// ~/.config/leasectl/config.toml and /etc/leasectl/config.toml. Of root or yourself, and writable by
+    /// nobody else. leasectl config shows what it says.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub config: Option<PathBuf>,
+
+    /// What these files say.
+    #[arg(skip)]
+    pub(in crate::cli) configured: Configured,
 }
 
 /// How what is guarded is asked to end.

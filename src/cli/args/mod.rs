@@ -1,6 +1,7 @@
 //! What can be typed, a file for each verb. Nothing is resolved or opened here.
 
 mod asking;
+mod config;
 mod doctor;
 mod groups;
 mod hold;
@@ -14,6 +15,7 @@ use super::completions::CompletionsArgs;
 use super::guide;
 use super::man_page::ManArgs;
 pub(super) use asking::{PauseArgs, ReleaseArgs, ResumeArgs};
+pub(super) use config::ConfigArgs;
 pub(super) use doctor::DoctorArgs;
 pub(super) use groups::{
     AskedArgs, ClaimArgs, LoudnessArgs, RecordArg, RecordArgs, StoreArgs, TimeArgs,
@@ -88,6 +90,12 @@ pub enum Verb {
     /// End a pause or a minimum hold
     Resume(ResumeArgs),
 
+    /// Show the settings and where they come from
+    ///
+    /// Each setting of run, for the lease NAME or for any, with the environment variable or the line of a
+    /// file that says it. A password is not shown.
+    Config(ConfigArgs),
+
     /// Try out a store and this machine
     ///
     /// Prints what the store promises, lives through the life of a lease of its own (acquire, renew, a
@@ -110,4 +118,21 @@ pub enum Verb {
     ///
     /// The page is in the form that man reads, and goes to standard output.
     Man(ManArgs),
+}
+
+impl Verb {
+    /// The store of a verb that has one: with it come all verbs that can be configured.
+    pub(super) fn store(&mut self) -> Option<&mut StoreArgs> {
+        match self {
+            Self::Run(typed) => Some(&mut typed.store),
+            Self::Hold(typed) => Some(&mut typed.store),
+            Self::Release(typed) => Some(&mut typed.store),
+            Self::Pause(typed) => Some(&mut typed.store),
+            Self::Resume(typed) => Some(&mut typed.store),
+            Self::Status(typed) => Some(&mut typed.store),
+            Self::Doctor(typed) => Some(&mut typed.store),
+            Self::Config(typed) => Some(&mut typed.store),
+            Self::CompleteLeases(_) | Self::Completions(_) | Self::Man(_) => None,
+        }
+    }
 }

@@ -52,6 +52,7 @@ impl LeaseVerb for Holding<'_> {
             asked: &self.typed.stop.asked,
             telling: &self.typed.telling,
             loudness: &self.typed.loudness,
+            store: &self.typed.store,
         }
     }
 

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use crate::cli::args::{CompleteLeasesArgs, StoreArgs};
 use crate::cli::choice;
+use crate::cli::config::{self, Configured};
 use crate::cli::exit::Exit;
 use crate::cli::output;
 use crate::commands::status::{Selection, View};
@@ -18,11 +19,11 @@ const PATIENCE: Duration = Duration::from_millis(170);
 
 /// Prints the names that begin with what was typed, one a line.
 pub(in crate::cli) fn complete_leases(typed: &CompleteLeasesArgs) -> Exit {
-    let store = store_of(&typed.words);
+    let mut store = store_of(&typed.words);
     let prefix = typed.prefix.to_str().map(ToOwned::to_owned);
     let (tell, told) = mpsc::channel();
     // A store that does not answer may keep a thread, and not the shell: the process ends without it.
-    let asked = thread::Builder::new().spawn(move || tell.send(names(&store, prefix)));
+    let asked = thread::Builder::new().spawn(move || tell.send(names(&mut store, prefix)));
     let names = asked.ok().and_then(|_| told.recv_timeout(PATIENCE).ok());
     if let Some(names) = names.flatten() {
         // Nobody is there to be told that it could not be written.
@@ -31,7 +32,8 @@ pub(in crate::cli) fn complete_leases(typed: &CompleteLeasesArgs) -> Exit {
     Exit::Code(0)
 }
 
-fn names(store: &StoreArgs, prefix: Option<String>) -> Option<String> {
+fn names(store: &mut StoreArgs, prefix: Option<String>) -> Option<String> {
+    store.configured = config::of_any_lease(store.config.as_deref()).ok()?;
     let (_, open) = choice::choose(store).ok()?.to_look().ok()?;
     let selection = Selection::new(Vec::new(), Some(prefix?));
     let picture = View::new(open, selection).ok()?.look().ok()?;
@@ -58,6 +60,8 @@ fn store_of(words: &[OsString]) -> StoreArgs {
     StoreArgs {
         store: value("--store"),
         store_file: value("--store-file").map(PathBuf::from),
+        config: value("--config").map(PathBuf::from),
+        configured: Configured::default(),
     }
 }
 

@@ -45,22 +45,29 @@ pub(super) fn check(
     }
     doubt_changes_nothing(world, event, actions, tenure);
     granted_starts_in_time_only(world, event, actions, before);
-    let ends = |action: &Action| match world.settings.guards {
-        Guards::Command => *action == Action::Kill,
-        Guards::Process => matches!(action, Action::Kill | Action::Stop { .. }),
-    };
-    if let (true, Event::RenewalLost(_)) = (was_guarded, event) {
-        match world.settings.guards {
-            Guards::Command => a_known_loss_kills(world, actions, before),
-            Guards::Process => a_known_loss_asks_or_was_asked(world, actions),
-        }
-    }
-    if was_guarded && event == Event::GuardianLost {
-        assert!(actions.iter().any(ends), "nothing runs unguarded");
+    if was_guarded {
+        what_is_unsafe_ends(world, event, actions, before);
     }
     deadlines_are_kept(world);
     phases_go_forward(world, event, before);
     world.ledger.phase = world.supervisor.phase();
+}
+
+/// P9, and nothing runs unguarded.
+fn what_is_unsafe_ends(world: &World<'_>, event: Event, actions: &[Action], before: Phase) {
+    let guards = world.settings.guards;
+    let ends = |action: &Action| match guards {
+        Guards::Command => *action == Action::Kill,
+        Guards::Process => matches!(action, Action::Kill | Action::Stop { .. }),
+    };
+    match event {
+        Event::RenewalLost(_) if guards == Guards::Command => {
+            a_known_loss_kills(world, actions, before);
+        }
+        Event::RenewalLost(_) => a_known_loss_asks_or_was_asked(world, actions),
+        Event::GuardianLost => assert!(actions.iter().any(ends), "nothing runs unguarded"),
+        _ => {}
+    }
 }
 
 fn nothing_follows_the_end(world: &mut World<'_>, event: Event, actions: &[Action]) {

@@ -14,6 +14,11 @@ pub(super) const SHOWN: &[Shown] = &[
     ("-l", "the same, short", lease_short),
     ("--store", "it is preferred to the environment", store),
     ("--store-file", "the URL in it is used", store_file),
+    (
+        "--config",
+        "it is read instead of the files of user and machine",
+        config,
+    ),
     ("--note", "whoever is refused reads it", note),
     ("--meta", "it is in the record", meta),
     ("--holder", "it is the name of the holder", holder),
@@ -58,6 +63,15 @@ fn store_file() {
     lab.run(&mut run(&lab, &["--store-file", "url"], ":"))
         .expect_code(0);
     assert!(lab.path("other/x.lock").exists() && !lab.store().join("x.lock").exists());
+}
+
+fn config() {
+    let lab = Lab::new();
+    fs::write(lab.path("config"), "[defaults]\nholder = \"blue\"\n").unwrap();
+    fs::set_permissions(lab.path("config"), fs::Permissions::from_mode(0o644)).unwrap();
+    lab.run(&mut run(&lab, &["--config", "config"], ":"))
+        .expect_code(0);
+    assert_eq!(record(&lab)["holder"]["label"], json!("blue"));
 }
 
 fn note() {
