@@ -225,7 +225,8 @@ fn who(info: &str, seconds: u64) -> Result<ServerRun, Trouble> {
     if major.is_none_or(|major| major < 6) {
         return Err(Trouble::Unfit(TOO_OLD.to_owned()));
     }
-    match of("redis_mode") {
+    // Valkey calls it otherwise.
+    match of("redis_mode").or_else(|| of("server_mode")) {
         Some("cluster") => return Err(Trouble::Unfit(CLUSTER.to_owned())),
         Some("sentinel") => {
             let why = "it is a Sentinel, which holds no leases; name the primary that it watches";

@@ -119,8 +119,11 @@ impl Trouble {
             "ERR" if words.starts_with("unknown command") || words.starts_with("Unknown ") => {
                 Self::Unfit(TOO_OLD.to_owned())
             }
-            // What a script calls is judged by the rights of its user, in other words.
-            "ERR" if words.starts_with("The user executing the script") => {
+            // What a script calls is judged by the rights of its user, in words of each version's own.
+            "ERR"
+                if words.contains("The user executing the script")
+                    || words.starts_with("ACL failure in script") =>
+            {
                 Self::of_code("NOPERM", words)
             }
             "ERR" if words.contains("DB index") => {
@@ -234,6 +237,8 @@ mod tests {
             "NOPERM this user has no permissions to run the 'evalsha' command",
             "DENIED Redis is running in protected mode",
             "ERR The user executing the script can't run this command or subcommand script: f",
+            "ERR Error running script (call to f_1): @user_script:9: The user executing the script can't",
+            "ERR ACL failure in script: User app has no permissions to run the 'hset' command",
         ] {
             assert!(matches!(of(said), Trouble::Denied(_)), "{said}");
         }

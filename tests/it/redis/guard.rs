@@ -43,6 +43,15 @@ fn settled() -> (RedisServer, String) {
     (server, url)
 }
 
+/// Returns when the server has seen that a client is gone.
+async fn gone(server: &RedisServer, client: Arc<dyn LeaseStore>) {
+    drop(client);
+    while !server.cli(&["PUBSUB", "CHANNELS", "*:h:*"]).is_empty() {
+        // The socket is closed by a task, which has to run.
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
 async fn is_guarded(store: &Arc<dyn LeaseStore>, rest: u64) {
     let refusal = refused(store, &claim("a")).await;
     assert_eq!(refusal.why, RefusedWhy::Guard);
@@ -84,7 +93,7 @@ fn a_deleted_lease_is_kept_back_from_first_sight() {
         let two = client(&url);
         let one = client(&url);
         let first = granted(&one, &claim("a")).await;
-        drop(one);
+        gone(&server, one).await;
         let key = server.cli(&["KEYS", "*:l:a"]);
         server.cli(&["DEL", &key]);
         is_guarded(&two, TTL).await;
@@ -136,7 +145,7 @@ fn a_restart_without_data_is_waited_out() {
         // Its holder connects again, and knows by its next renewal.
         let renewed = one.renew(&first).await.unwrap();
         assert_eq!(renewed, Renewal::Lost(LostWhy::Vanished));
-        drop(one);
+        gone(&server, one).await;
         server.set_clock(SETTLED + TTL + SECOND);
         assert!(granted(&two, &claim("a")).await.token > first.token);
     });

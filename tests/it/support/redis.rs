@@ -109,7 +109,7 @@ impl RedisServer {
         for entry in fs::read_dir(self.directory.path()).unwrap() {
             let path = entry.unwrap().path();
             let name = path.file_name().unwrap().to_string_lossy().into_owned();
-            if name.ends_with(".rdb") {
+            if name.ends_with(".rdb") || name.ends_with(".aof") {
                 fs::remove_file(path).unwrap();
             } else if name == "appendonlydir" {
                 fs::remove_dir_all(path).unwrap();
