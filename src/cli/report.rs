@@ -239,7 +239,9 @@ impl Printer {
             News::GuardianLost { running: true } if matches!(self.whom, Whom::Command) => {
                 "the guardian is gone; killing the command".to_owned()
             }
-            News::GuardianLost { .. } => "the guardian is gone".to_owned(),
+            // What follows for a process that was there before, says the next line.
+            News::GuardianLost { running: true } => return None,
+            News::GuardianLost { running: false } => "the guardian is gone".to_owned(),
             News::Hook { hook, fate, .. } => return of_hook(*hook, fate),
             News::Restarting { delay } => {
                 let text = format!("queueing for {} again in {}", self.lease, span(*delay));

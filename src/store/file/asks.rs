@@ -91,7 +91,7 @@ impl Asks {
         let why = format!("{} cannot be read; resume ends this", path.display());
         let pause = Pause {
             asker: Asker {
-                by: "nobody knows".to_owned(),
+                by: "somebody unknown".to_owned(),
                 reason: Some(why),
             },
             at,

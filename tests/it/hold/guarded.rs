@@ -184,6 +184,7 @@ fn a_killed_guardian_has_it_stopped() {
         send(guardian_of(held.id()), Signal::SIGKILL);
         let ended = held.wait(PATIENCE).expect_code(121);
         assert_eq!(process.wait(PATIENCE).signal(), Some(signal as i32));
+        assert_eq!(ended.stderr.matches("the guardian is gone").count(), 1);
         assert!(
             ended.stderr.contains("the guardian of section was killed"),
             "{ended}"

@@ -27,6 +27,7 @@ pub(super) fn trials() -> Vec<Trial> {
         a_holder_that_cannot_be_told_hears_it_with_its_renewal,
         a_request_that_comes_with_the_end_of_the_command_changes_no_exit_code,
         a_hand_over_ends_a_minimum_hold,
+        several_operators_at_once_all_get_their_answer,
         quiet_says_nothing,
         what_cannot_be_a_reason_is_refused,
     ]
@@ -275,6 +276,21 @@ fn a_hand_over_ends_a_minimum_hold() {
         .expect_code(0);
     running.wait(PATIENCE).expect_code(119);
     lab.run(&mut run(&lab, &[], "true")).expect_code(0);
+}
+
+fn several_operators_at_once_all_get_their_answer() {
+    for _ in 0..5 {
+        let lab = Lab::new();
+        let running = holder(&lab, &[], OBEDIENT);
+        let all: Vec<_> = (0..6)
+            .map(|_| lab.spawn(&mut lab.leasectl(["release", LEASE])))
+            .collect();
+        for one in all {
+            one.wait(PATIENCE).expect_code(0);
+        }
+        running.wait(PATIENCE).expect_code(119);
+        Events::read(&lab.path("events")).only("stopping");
+    }
 }
 
 fn quiet_says_nothing() {
