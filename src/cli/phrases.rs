@@ -46,6 +46,7 @@ pub(super) fn of_hook(hook: HookName, fate: &HookFate) -> Told {
         }
         HookFate::NotStarted(error) => format!("could not be started: {}", os_error(error)),
         HookFate::TooSlow => "did not end within 10s and was killed".to_owned(),
+        HookFate::NotWaitedFor => "was killed: a signal ended the wait for it".to_owned(),
         HookFate::NotDead => "was killed and is still there; it is not waited for".to_owned(),
     };
     // The one that keeps the command from starting is named by the last word.

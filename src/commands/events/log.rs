@@ -235,6 +235,7 @@ fn hook_end(fate: &HookFate) -> HookEnd {
         HookFate::Ended(CommandEnd::Exited(code)) => HookEnd::ExitCode(*code),
         HookFate::Ended(CommandEnd::Killed(signal)) => HookEnd::Signal(name_of(*signal)),
         HookFate::NotStarted(error) => HookEnd::Error(error.to_string()),
+        HookFate::NotWaitedFor => HookEnd::Error("a signal ended the wait for it".to_owned()),
         HookFate::TooSlow => HookEnd::Error("it did not end within 10s".to_owned()),
         HookFate::NotDead => HookEnd::Error("it was killed and is still there".to_owned()),
     }

@@ -56,6 +56,8 @@ pub enum HookFate {
     NotStarted(io::Error),
     /// It took too long and was killed.
     TooSlow,
+    /// A signal ended the wait for it, and it was killed.
+    NotWaitedFor,
     /// It was killed, and is still there.
     NotDead,
 }
@@ -206,10 +208,12 @@ impl Driver<'_> {
             hook,
             began,
             too_slow,
+            killed_at,
             ..
         } = self.hooks.swap_remove(at);
         let fate = match (too_slow, change) {
             (true, _) => HookFate::TooSlow,
+            (false, Change::Killed(_)) if killed_at.is_some() => HookFate::NotWaitedFor,
             (false, Change::Killed(signal)) => HookFate::Ended(CommandEnd::Killed(signal)),
             (false, Change::Exited(code)) => HookFate::Ended(CommandEnd::Exited(code)),
             (false, Change::Stopped(_) | Change::Continued) => return,

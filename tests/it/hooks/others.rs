@@ -195,12 +195,15 @@ fn a_signal_ends_the_wait_for_it() {
     let lab = Lab::new();
     let running = lab.spawn(&mut run(
         &lab,
-        &["-q", "--on-released", "touch up; sleep 600"],
+        &["--on-released", "touch up; sleep 600"],
         "exit 6",
     ));
     wait_until(PATIENCE, "it runs", || lab.path("up").exists());
     running.send(Signal::SIGTERM);
     let ended = running.wait(PATIENCE).expect_code(6);
+    // By whom it was killed is said: nothing went wrong in it.
+    let expected = "the released hook was killed: a signal ended the wait for it";
+    assert_eq!(said(&lab, &ended), [expected]);
     assert!(ended.took < Duration::from_secs(9), "{ended}");
 }
 
