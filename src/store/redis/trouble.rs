@@ -113,28 +113,34 @@ impl Trouble {
             "MOVED" | "ASK" | "CROSSSLOT" => Self::Unfit(CLUSTER.to_owned()),
             "WRONGTYPE" => Self::Unfit(format!("a key has another type: {}", shown(words))),
             "NOPROTO" => Self::Unfit(TOO_OLD.to_owned()),
-            "ERR" if words.starts_with("max number of clients") => {
-                later("it takes no more connections; raise maxclients")
-            }
-            "ERR" if words.starts_with("unknown command") || words.starts_with("Unknown ") => {
-                Self::Unfit(TOO_OLD.to_owned())
-            }
-            // What a script calls is judged by the rights of its user, in words of each version's own.
-            "ERR"
-                if words.contains("The user executing the script")
-                    || words.starts_with("ACL failure in script") =>
-            {
-                Self::of_code("NOPERM", words)
-            }
-            "ERR" if words.contains("DB index") => {
-                Self::Unfit("it has no database with this number".to_owned())
-            }
-            "ERR" if words.contains("without any password") => Self::Denied(
-                "it has no password for its default user; leave the password out of the URL"
-                    .to_owned(),
-            ),
+            "ERR" => Self::of_err(words),
             _ => Self::Garbled(format!("it said {} {}", shown(code), shown(words))),
         }
+    }
+
+    /// What has no code of its own is told by its words.
+    fn of_err(words: &str) -> Self {
+        if words.starts_with("max number of clients") {
+            let why = "it takes no more connections; raise maxclients (ERR)";
+            return Self::Silent(Effect::None, why.to_owned());
+        }
+        if words.starts_with("unknown command") || words.starts_with("Unknown ") {
+            return Self::Unfit(TOO_OLD.to_owned());
+        }
+        // What a script calls is judged by the rights of its user, in words of each version's own.
+        if words.contains("The user executing the script")
+            || words.starts_with("ACL failure in script")
+        {
+            return Self::of_code("NOPERM", words);
+        }
+        if words.contains("DB index") {
+            return Self::Unfit("it has no database with this number".to_owned());
+        }
+        if words.contains("without any password") {
+            let why = "it has no password for its default user; leave the password out of the URL";
+            return Self::Denied(why.to_owned());
+        }
+        Self::Garbled(format!("it said ERR {}", shown(words)))
     }
 }
 
