@@ -100,6 +100,13 @@ pub enum OpenError {
 ///
 /// # Errors
 /// [`OpenError`] says whether scheme, URL or store is the reason.
+#[cfg_attr(
+    not(any(feature = "file", feature = "memory")),
+    expect(
+        unused_variables,
+        reason = "only stores that are their own server look around"
+    )
+)]
 pub fn open(url: &StoreUrl, context: &OpenContext) -> Result<Arc<dyn LeaseStore>, OpenError> {
     match url.scheme() {
         #[cfg(feature = "file")]
@@ -150,6 +157,13 @@ pub fn open_to_look(
 ///
 /// # Errors
 /// As [`open`], for the scheme and the URL.
+#[cfg_attr(
+    not(any(feature = "file", feature = "memory")),
+    expect(
+        unused_variables,
+        reason = "only stores that are their own server look around"
+    )
+)]
 pub fn label(url: &StoreUrl, context: &OpenContext) -> Result<StoreLabel, OpenError> {
     match url.scheme() {
         #[cfg(feature = "file")]
