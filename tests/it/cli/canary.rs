@@ -25,7 +25,7 @@ const URLS: &[&str] = &[
     "redis://:canary@db1:port/0",
     "etcd://:canary@db1:6379/0",
     "redis://app:canary@db1:6379/0?timeout=1s",
-    "postgres://app:%63anary@db1/0",
+    "rediss://app:%63anary@db1/name",
     "redis://app:ca/canary@db1/0",
     "redis://app:ca@canary@db1/name",
     "redis://app:canary%zz@db1/0",

@@ -380,7 +380,7 @@ fn no_event_holds_a_secret() {
     command.args(["an argument"]);
     command
         .env("SECRET", "canary")
-        .env("LEASECTL_STORE", "redis://app:canary@db1/0")
+        .env("LEASECTL_STORE", "etcd://app:canary@db1/0")
         .args(["--"]);
     lab.run(command.arg("x")).expect_code(125);
     let text = lab.read("events");
