@@ -187,6 +187,16 @@ impl<'de> Deserialize<'de> for WallTime {
     }
 }
 
+/// A random factor from `1 - part` to `1 + part`, by which a span is varied so that a fleet does not knock in
+/// step.
+#[must_use]
+pub fn spread(part: f64) -> f64 {
+    let mut byte = [128];
+    // Without randomness the middle will do: only politeness depends on it.
+    getrandom::fill(&mut byte).ok();
+    1.0 - part + f64::from(byte[0]) / 256.0 * 2.0 * part
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -225,5 +235,13 @@ mod tests {
             WallTime::from_unix_millis(u64::MAX / 2).to_string(),
             "9999-12-31T23:59:59.999Z"
         );
+    }
+
+    #[test]
+    fn a_spread_is_a_part_either_way() {
+        let factors: Vec<f64> = (0..1_000).map(|_| spread(0.2)).collect();
+        assert!(factors.iter().all(|factor| (0.8..=1.2).contains(factor)));
+        assert!(factors.iter().any(|factor| *factor < 0.9));
+        assert!(factors.iter().any(|factor| *factor > 1.1));
     }
 }

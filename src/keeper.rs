@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use crate::clock::{Clock, Instant};
 use crate::lease::{
@@ -32,6 +32,10 @@ struct NoAnswer(Duration);
 /// long the lease is.
 const LONGEST_SEEKING: Duration = Duration::from_secs(3);
 const LONGEST_LEAVING: Duration = Duration::from_secs(2);
+
+/// How long, and how often, an operator's request is made again that was certainly not carried out.
+const ASKED_AGAIN_FOR: Duration = Duration::from_secs(1);
+const ASKED_AGAIN_AFTER: Duration = Duration::from_millis(20);
 
 /// How much longer than the wait itself a wait may take before the store counts as silent.
 const WAIT_SLACK: Duration = Duration::from_secs(1);
@@ -142,7 +146,8 @@ impl Keeper {
             .await
     }
 
-    /// Asks something of a lease on behalf of an operator.
+    /// Asks something of a lease on behalf of an operator, and for a moment again where it is certain that
+    /// nothing was done: another operator may be writing.
     ///
     /// # Errors
     /// As [`Keeper::acquire`].
@@ -152,8 +157,22 @@ impl Keeper {
         what: Ask,
         asker: &Asker,
     ) -> Result<Asked, StoreError> {
-        let asked = self.store.ask(name, what, asker);
-        self.limited(Doing::Ask, LONGEST_SEEKING, asked).await
+        let until = self.clock.now() + ASKED_AGAIN_FOR;
+        loop {
+            let asked = self.store.ask(name, what, asker);
+            let asked = self.limited(Doing::Ask, LONGEST_SEEKING, asked).await;
+            let undone = matches!(
+                &asked,
+                Err(StoreError::Unreachable {
+                    effect: Effect::None,
+                    ..
+                })
+            );
+            if !undone || self.clock.now() >= until {
+                return asked;
+            }
+            sleep(ASKED_AGAIN_AFTER).await;
+        }
     }
 
     /// Removes all that is kept of a lease that nobody else can know.

@@ -2,7 +2,8 @@
 //! way. What is particular to one of them it says through [`LeaseVerb`].
 
 use super::args::{
-    AskedArgs, ClaimArgs, EventsArg, LogFormatArg, LoudnessArgs, StoreArgs, TellingArgs,
+    AskedArgs, ClaimArgs, EventsArg, LogFormatArg, LoudnessArgs, RecordArgs, StoreArgs,
+    TellingArgs, TimeArgs,
 };
 use super::exit::{self, Exit};
 use super::hold::Announcer;
@@ -16,7 +17,7 @@ use super::{os_error, quoted};
 use crate::commands::events::{EventLog, Heading, LogLevel, Stream};
 use crate::commands::run::{self, Ended, News, RunPlan, Unguarded};
 use crate::lease::{COMFORTABLE_TTL, Expiry, OutcomeWord};
-use crate::process::Outlet;
+use crate::process::{Outlet, Parting};
 
 /// The options that every such verb has.
 #[derive(Clone, Copy, Debug)]
@@ -25,6 +26,8 @@ pub(super) struct Common<'a> {
     pub(super) asked: &'a AskedArgs,
     pub(super) telling: &'a TellingArgs,
     pub(super) loudness: &'a LoudnessArgs,
+    pub(super) times: &'a TimeArgs,
+    pub(super) record: &'a RecordArgs,
     pub(super) store: &'a StoreArgs,
 }
 
@@ -39,8 +42,8 @@ pub(super) trait LeaseVerb {
     /// Who is guarded.
     fn whom(&self) -> Whom;
 
-    /// Who else is told that the lease is held.
-    fn announcer(&self) -> Result<Option<Announcer>, Refused>;
+    /// Who else is told that the lease is held; `parent`, when it waits for that in the foreground.
+    fn announcer(&self, parent: Option<Parting>) -> Result<Option<Announcer>, Refused>;
 
     /// What is said at the end; nothing when all is well.
     fn last_word(&self, ended: &Ended) -> Option<String>;
@@ -50,7 +53,7 @@ pub(super) trait LeaseVerb {
 }
 
 /// Does what was typed.
-pub(super) fn carry_out(verb: &dyn LeaseVerb) -> Exit {
+pub(super) fn carry_out(verb: &dyn LeaseVerb, parent: Option<Parting>) -> Exit {
     let Common {
         claim,
         asked,
@@ -75,7 +78,7 @@ pub(super) fn carry_out(verb: &dyn LeaseVerb) -> Exit {
     );
     let planned = verb
         .plan()
-        .and_then(|planned| Ok((planned, verb.announcer()?)));
+        .and_then(|planned| Ok((planned, verb.announcer(parent)?)));
     let (exit, outcome, ended) = match planned {
         Ok((mut planned, announcer)) => {
             planned.plan.not_for_the_guardian = announcer

@@ -85,6 +85,7 @@ Exit codes:
   122  --pid could not be shown dead; the lease is left to run out
   123  store unreachable; nothing is held
   125  usage, configuration, permission, or a failed --on-acquired
+  A signal that ends the wait for the lease: leasectl dies of it, and nothing was held.
 
 Environment:
   LEASECTL_STORE        the store's URL, when no option says which; a password is allowed

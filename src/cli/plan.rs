@@ -4,10 +4,8 @@ use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::time::Duration;
 
-use super::args::{
-    AskedArgs, ClaimArgs, LeftoversArg, RecordArg, RecordArgs, RestartArg, RunArgs, StoreArgs,
-    TellingArgs, TimeArgs,
-};
+use super::args::{LeftoversArg, RecordArg, RecordArgs, RestartArg, RunArgs, TimeArgs};
+use super::carrying::{Common, LeaseVerb};
 use super::choice::{self, Choice};
 use super::values::LONGEST_NOTE;
 use super::{named, quoted};
@@ -29,12 +27,7 @@ pub(super) type Refused = String;
 /// What was typed, whatever the verb: options that all of them have, and what the verb makes of its own.
 #[derive(Debug)]
 pub(super) struct Wish<'a> {
-    pub(super) claim: &'a ClaimArgs,
-    pub(super) store: &'a StoreArgs,
-    pub(super) asked: &'a AskedArgs,
-    pub(super) times: &'a TimeArgs,
-    pub(super) record: &'a RecordArgs,
-    pub(super) telling: &'a TellingArgs,
+    pub(super) common: Common<'a>,
     pub(super) wait: Wait,
     pub(super) guards: Guards,
     pub(super) subject: Subject,
@@ -49,12 +42,7 @@ pub(super) struct Wish<'a> {
 /// `leasectl run`.
 pub(super) fn run(typed: &RunArgs) -> Result<Planned, Refused> {
     Wish {
-        claim: &typed.claim,
-        store: &typed.store,
-        asked: &typed.stop.asked,
-        times: &typed.times,
-        record: &typed.record,
-        telling: &typed.telling,
+        common: typed.common(),
         wait: wait(typed)?,
         guards: Guards::Command,
         subject: Subject::Command(typed.command.clone()),
@@ -81,14 +69,14 @@ pub(super) fn run(typed: &RunArgs) -> Result<Planned, Refused> {
 impl Wish<'_> {
     /// Checks everything, and opens the store.
     pub(super) fn planned(self) -> Result<Planned, Refused> {
-        let lease = lease(&self.claim.lease)?;
-        let timing = timing(self.times)?;
-        let purpose = purpose(self.record, self.words)?;
-        let choice = choice::choose(self.store)?;
+        let lease = lease(&self.common.claim.lease)?;
+        let timing = timing(self.common.times)?;
+        let purpose = purpose(self.common.record, self.words)?;
+        let choice = choice::choose(self.common.store)?;
         let store = choice.open()?;
         refuse_itself(&lease, store.label().as_str())?;
         suits(&timing, store.promises())?;
-        let holder = identity::holder(self.record.holder.clone());
+        let holder = identity::holder(self.common.record.holder.clone());
         let environment = command_environment(
             std::env::vars_os(),
             &lease,
@@ -98,19 +86,19 @@ impl Wish<'_> {
         );
         let plan = RunPlan {
             settings: self.settings(timing),
-            min_hold: self.claim.min_hold.filter(|span| !span.is_zero()),
+            min_hold: self.common.claim.min_hold.filter(|span| !span.is_zero()),
             holder,
             purpose,
             not_for_the_guardian: Vec::new(),
-            stop_signal: self.asked.stop_signal,
+            stop_signal: self.common.asked.stop_signal,
             subject: self.subject,
             needed: self.needed,
             environment,
             hooks: HookCommands {
-                acquired: self.telling.on_acquired.clone(),
-                doubt: self.telling.on_doubt.clone(),
-                lost: self.telling.on_lost.clone(),
-                released: self.telling.on_released.clone(),
+                acquired: self.common.telling.on_acquired.clone(),
+                doubt: self.common.telling.on_doubt.clone(),
+                lost: self.common.telling.on_lost.clone(),
+                released: self.common.telling.on_released.clone(),
             },
             restart: self.restart,
             lease,
@@ -126,9 +114,9 @@ impl Wish<'_> {
             wait: self.wait,
             guards: self.guards,
             pause_first: Duration::ZERO,
-            prepare: self.telling.on_acquired.is_some(),
+            prepare: self.common.telling.on_acquired.is_some(),
             run_timeout: self.run_timeout,
-            grace: self.asked.grace,
+            grace: self.common.asked.grace,
             leftovers,
             leftovers_settle,
         }

@@ -8,10 +8,11 @@ use super::phrases::Whom;
 use super::plan::{self, Planned, Refused};
 use super::{ending, os_error};
 use crate::commands::run::{Ended, Unguarded};
+use crate::process::Parting;
 
 /// Runs what was typed.
 pub(super) fn run(typed: &RunArgs) -> Exit {
-    carrying::carry_out(typed)
+    carrying::carry_out(typed, None)
 }
 
 impl LeaseVerb for RunArgs {
@@ -22,6 +23,8 @@ impl LeaseVerb for RunArgs {
             telling: &self.telling,
             loudness: &self.loudness,
             store: &self.store,
+            times: &self.times,
+            record: &self.record,
         }
     }
 
@@ -33,7 +36,7 @@ impl LeaseVerb for RunArgs {
         Whom::Command
     }
 
-    fn announcer(&self) -> Result<Option<Announcer>, Refused> {
+    fn announcer(&self, _: Option<Parting>) -> Result<Option<Announcer>, Refused> {
         Ok(None)
     }
 

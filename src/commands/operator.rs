@@ -5,20 +5,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::runtime::{Builder, Runtime};
-use tokio::time::{Instant, sleep};
 
 use crate::clock::BootClock;
 use crate::keeper::Keeper;
-use crate::lease::{Ask, Asked, Asker, Effect, LeaseName, LeaseStore, StoreError, StoreLabel};
+use crate::lease::{Asker, LeaseStore, StoreLabel};
 use crate::process::identity;
 
 /// One request may take so long. Shorter, and a slow network looks like a dead store; longer, and a dead
 /// one keeps an operator from looking elsewhere.
 const ATTEMPT: Duration = Duration::from_secs(3);
-
-/// How long, and how often, a request is made again that certainly was not carried out.
-const AGAIN_FOR: Duration = Duration::from_secs(1);
-const AGAIN_AFTER: Duration = Duration::from_millis(20);
 
 /// An operator at a store.
 #[derive(Debug)]
@@ -48,36 +43,6 @@ impl Operator {
     #[must_use]
     pub const fn label(&self) -> &StoreLabel {
         &self.label
-    }
-}
-
-impl Operator {
-    /// Asks, and asks again for a moment where it is certain that nothing was done: two operators may be
-    /// writing at once.
-    ///
-    /// # Errors
-    /// The store's last.
-    pub(super) async fn ask(
-        &self,
-        name: &LeaseName,
-        what: Ask,
-        asker: &Asker,
-    ) -> Result<Asked, StoreError> {
-        let began = Instant::now();
-        loop {
-            let asked = self.keeper.ask(name, what, asker).await;
-            let again = matches!(
-                asked,
-                Err(StoreError::Unreachable {
-                    effect: Effect::None,
-                    ..
-                })
-            );
-            if !again || began.elapsed() >= AGAIN_FOR {
-                return asked;
-            }
-            sleep(AGAIN_AFTER).await;
-        }
     }
 }
 

@@ -17,7 +17,7 @@ impl Operator {
         asker: &Asker,
     ) -> Result<Observation, StoreError> {
         self.runtime.block_on(async {
-            let _paused = self.ask(name, Ask::Pause { lasts }, asker).await?;
+            let _paused = self.keeper.ask(name, Ask::Pause { lasts }, asker).await?;
             self.keeper.observe(name).await
         })
     }
@@ -33,7 +33,7 @@ impl Operator {
     ) -> Result<Option<Observation>, StoreError> {
         self.runtime.block_on(async {
             let before = self.keeper.observe(name).await?;
-            let asked = self.ask(name, Ask::Resume, asker).await?;
+            let asked = self.keeper.ask(name, Ask::Resume, asker).await?;
             Ok((asked != Asked::AlreadySo).then_some(before))
         })
     }

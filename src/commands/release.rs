@@ -94,7 +94,7 @@ impl Operator {
         deadline: Instant,
     ) -> Result<Result<FencingToken, Asking>, StoreError> {
         loop {
-            match self.ask(name, Ask::Stop, asker).await? {
+            match self.keeper.ask(name, Ask::Stop, asker).await? {
                 Asked::Told(token) => return Ok(Ok(token)),
                 Asked::AlreadySo | Asked::Done => return Ok(Err(Asking::NotHeld)),
                 Asked::NobodyToTell => {}

@@ -270,7 +270,12 @@ fn image(command: &[OsString], environment: &[(OsString, OsString)]) -> io::Resu
 }
 
 fn hook_image(hook: &HookImage) -> io::Result<Image> {
-    let command = [hook::SHELL.into(), "-c".into(), hook.command.clone()];
+    let command = [
+        hook::SHELL.into(),
+        "-c".into(),
+        "--".into(),
+        hook.command.clone(),
+    ];
     image(&command, &hook.environment)
 }
 

@@ -44,7 +44,8 @@ impl Front {
     ) -> io::Result<Pid> {
         let output = io::stderr().as_fd().try_clone_to_owned()?;
         let child = Command::new(SHELL)
-            .arg("-c")
+            // What begins with a dash is the hook's text all the same.
+            .args(["-c", "--"])
             .arg(command)
             .env_clear()
             .envs(environment.iter().map(|(key, value)| (key, value)))

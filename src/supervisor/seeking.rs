@@ -107,9 +107,7 @@ impl Seeking {
             Event::StopAsked(by) => self.leave(moment, Outcome::Asked(by)),
             // Who waited for it is not told that it was held.
             Event::NotNeeded => {
-                let outcome = self
-                    .last_word
-                    .map_or(Outcome::Unreachable, Outcome::Refused);
+                let outcome = self.outcome();
                 self.leave(moment, outcome)
             }
             Event::GuardianLost => {
@@ -242,10 +240,14 @@ impl Seeking {
     /// The wait is over, after an answer or in a pause: there is no request in flight.
     fn give_up(mut self, moment: &mut Moment<'_>) -> State {
         self.doing = Doing::Nothing;
-        let outcome = self
-            .last_word
-            .map_or(Outcome::Unreachable, Outcome::Refused);
+        let outcome = self.outcome();
         self.leave(moment, outcome)
+    }
+
+    /// What has come of it so far: the store's last word, if there was one.
+    fn outcome(&self) -> Outcome {
+        let last_word = self.last_word;
+        last_word.map_or(Outcome::Unreachable, Outcome::Refused)
     }
 
     /// Ends without having run anything, and leaves nothing of ours in the store.

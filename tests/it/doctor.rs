@@ -69,6 +69,8 @@ fn a_good_store_is_lived_through_and_left_as_it_was() {
                 "{what}: {ended}"
             );
         }
+        assert!(ended.stdout.contains("another user"), "P2: {ended}");
+        assert!(ended.stdout.contains("killed"), "P2: {ended}");
         assert!(rated(&ended, "BAD").is_empty(), "{ended}");
         for promised in [
             "silent hold",

@@ -6,6 +6,7 @@ use std::os::unix::ffi::OsStringExt;
 use std::time::Duration;
 
 use crate::cli::args::HoldArgs;
+use crate::cli::carrying::LeaseVerb;
 use crate::cli::plan::{Planned, Refused, Wish};
 use crate::cli::{os_error, printable};
 use crate::commands::run::Needed;
@@ -24,12 +25,7 @@ pub(super) fn hold(typed: &HoldArgs) -> Result<Planned, Refused> {
     let charge = typed.pid.map(charge).transpose()?;
     let words = typed.pid.map_or_else(Vec::new, words_of);
     Wish {
-        claim: &typed.claim,
-        store: &typed.store,
-        asked: &typed.stop.asked,
-        times: &typed.times,
-        record: &typed.record,
-        telling: &typed.telling,
+        common: typed.common(),
         wait: typed.claim.wait.unwrap_or(Wait::No),
         guards: Guards::Process,
         subject: Subject::Charge(charge),

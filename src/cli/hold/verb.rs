@@ -1,7 +1,5 @@
 //! What `hold` is made of.
 
-use std::cell::RefCell;
-
 use super::announcer::Announcer;
 use super::background::{self, Side};
 use super::{ending, plan};
@@ -19,17 +17,11 @@ use crate::process::Parting;
 /// Holds what was typed.
 pub(in crate::cli) fn hold(typed: &HoldArgs) -> Exit {
     if !typed.background {
-        return carrying::carry_out(&Holding {
-            typed,
-            parent: RefCell::default(),
-        });
+        return carrying::carry_out(typed, None);
     }
     match background::part() {
         Ok(Side::Parent(exit)) => exit,
-        Ok(Side::Child(parent)) => carrying::carry_out(&Holding {
-            typed,
-            parent: RefCell::new(Some(parent)),
-        }),
+        Ok(Side::Child(parent)) => carrying::carry_out(typed, Some(parent)),
         Err(error) => {
             let why = format!("the lease cannot be held: {}", os_error(&error));
             Voice::text(LogLevel::Error).last_word(LogLevel::Error, &why);
@@ -39,39 +31,35 @@ pub(in crate::cli) fn hold(typed: &HoldArgs) -> Exit {
     }
 }
 
-/// A hold, and who waits in the foreground to hear of it.
-struct Holding<'a> {
-    typed: &'a HoldArgs,
-    parent: RefCell<Option<Parting>>,
-}
-
-impl LeaseVerb for Holding<'_> {
+impl LeaseVerb for HoldArgs {
     fn common(&self) -> Common<'_> {
         Common {
-            claim: &self.typed.claim,
-            asked: &self.typed.stop.asked,
-            telling: &self.typed.telling,
-            loudness: &self.typed.loudness,
-            store: &self.typed.store,
+            claim: &self.claim,
+            asked: &self.stop.asked,
+            telling: &self.telling,
+            loudness: &self.loudness,
+            store: &self.store,
+            times: &self.times,
+            record: &self.record,
         }
     }
 
     fn plan(&self) -> Result<Planned, Refused> {
-        plan::hold(self.typed)
+        plan::hold(self)
     }
 
     fn whom(&self) -> Whom {
-        self.typed.pid.map_or(Whom::Nobody, |pid| {
+        self.pid.map_or(Whom::Nobody, |pid| {
             Whom::Process(plan::process_in_words(pid))
         })
     }
 
-    fn announcer(&self) -> Result<Option<Announcer>, Refused> {
-        Announcer::new(self.typed, self.parent.take()).map(Some)
+    fn announcer(&self, parent: Option<Parting>) -> Result<Option<Announcer>, Refused> {
+        Announcer::new(self, parent).map(Some)
     }
 
     fn last_word(&self, ended: &Ended) -> Option<String> {
-        ending::last_word(ended, self.typed)
+        ending::last_word(ended, self)
     }
 
     fn unguarded(&self, Unguarded { error, started }: &Unguarded) -> String {

@@ -67,14 +67,16 @@ fn containment(environment: &[(OsString, OsString)]) -> Finding {
     match process::why_no_cgroup() {
         None if said.contains("in a cgroup of its own") => Finding::good(
             WHAT,
-            "a cgroup: a command is killed at once, with all that it has started".to_owned(),
+            "a cgroup: a command is killed at once, with all that it has started, but for what has become \
+             another user, whom leasectl may not signal"
+                .to_owned(),
         ),
         why => Finding::weak(
             WHAT,
             format!(
                 "by descent, because {}. Then two things are not promised: that a storm of hundreds of \
                  processes dies within a time, and that descendants die when leasectl and its guardian \
-                 are killed in the same instant",
+                 are killed in the same instant. What has become another user leasectl may never signal",
                 why.unwrap_or_else(|| "the command could not be put into a cgroup".to_owned())
             ),
         ),

@@ -6,7 +6,7 @@ use std::pin::Pin;
 use super::driver::Driver;
 use super::news::News;
 use super::onlooker::{self, Onlooker};
-use crate::clock::Instant;
+use crate::clock::{Instant, spread};
 use crate::keeper::Keeper;
 use crate::lease::{
     Attempt, Claim, Ending, Hold, Observation, Place, Refusal, Release, Renewal, StoreError,
@@ -204,7 +204,7 @@ impl Driver<'_> {
         let event = match &error {
             StoreError::Unreachable { effect, .. } => Event::AttemptUnanswered {
                 effect: *effect,
-                spread: spread(),
+                spread: spread(0.2),
             },
             StoreError::Denied { .. } => Event::AttemptFailed(Fatal::Denied),
             StoreError::Misconfigured { .. } => Event::AttemptFailed(Fatal::Misconfigured),
@@ -212,25 +212,5 @@ impl Driver<'_> {
         };
         self.last_error = Some(error);
         event
-    }
-}
-
-/// A random factor of plus or minus 20 %, so that a fleet does not knock in step.
-fn spread() -> f64 {
-    let mut byte = [128];
-    // Without randomness the middle will do: only politeness depends on it.
-    getrandom::fill(&mut byte).ok();
-    0.8 + f64::from(byte[0]) / 256.0 * 0.4
-}
-
-#[cfg(test)]
-mod tests {
-    use super::spread;
-
-    #[test]
-    fn the_spread_is_a_fifth_either_way() {
-        for _ in 0..1_000 {
-            assert!((0.8..=1.2).contains(&spread()));
-        }
     }
 }

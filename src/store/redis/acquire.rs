@@ -13,6 +13,7 @@ use super::link::Link;
 use super::store::{RedisStore, limited};
 use super::trouble::Trouble;
 use super::wire::{Mode, Request};
+use crate::clock::spread;
 use crate::lease::{Attempt, Claim, FencingToken, Hold, Place, Refusal};
 
 /// A waiter that was told nothing looks again after so long, plus or minus a tenth: the only way to the
@@ -118,7 +119,7 @@ impl RedisStore {
             return Ok(());
         };
         let end = now.checked_add(at_most);
-        let mut look = Instant::now() + FALL_BACK.mul_f64(spread());
+        let mut look = Instant::now() + FALL_BACK.mul_f64(spread(0.1));
         if let Some(free_at) = standing.free_at.filter(|_| standing.queued.watches) {
             look = look.min(free_at + AFTER_THE_END);
         }
@@ -173,12 +174,4 @@ impl RedisStore {
             }
         }
     }
-}
-
-/// A random factor of plus or minus a tenth, so that a fleet does not look in step.
-fn spread() -> f64 {
-    let mut byte = [128];
-    // Without randomness the middle will do: only politeness depends on it.
-    getrandom::fill(&mut byte).ok();
-    0.9 + f64::from(byte[0]) / 256.0 * 0.2
 }

@@ -1,6 +1,6 @@
 //! What people do to the files of a lease while it is held.
 //!
-//! What the lock was on is gone: the holder finds out at its next renewal and kills its command.
+//! What the lock was on is gone: the holder is told, or finds out at its next renewal, and kills its command.
 //! Until then a newcomer can hold the new file: that is said in the docs, and tokens still rise. What
 //! does not carry the lock can be removed and is made again.
 
@@ -32,6 +32,7 @@ const LEAVES_ALONE: [&str; 4] = [
 pub(super) fn trials() -> Vec<Trial> {
     trials![
         a_lock_that_was_taken_away_is_a_loss,
+        a_lock_that_was_taken_away_is_told_without_a_renewal,
         a_waiter_does_not_get_a_lock_that_was_taken_away,
         other_files_can_be_removed_under_a_hold,
     ]
@@ -75,6 +76,20 @@ fn a_lock_that_was_taken_away_is_a_loss() {
         assert_eq!(lab.processes(), [0; 0], "{act}");
         assert!(next(&lab, &witness) > token, "{act}");
         assert_eq!(witness.overlaps(), [""; 0], "{act}");
+    }
+}
+
+fn a_lock_that_was_taken_away_is_told_without_a_renewal() {
+    for act in &TAKES_AWAY[..3] {
+        let lab = Lab::new();
+        let script = "echo up; exec sleep 600";
+        // The next one would be due in hours.
+        let mut command = lab.leasectl(["run", "--lease", "turn", "--ttl", "24h", "--"]);
+        let holder = lab.spawn(command.args(["sh", "-c", script]));
+        wait_until(PATIENCE, "the command runs", || holder.stdout() == "up\n");
+        lab.run(&mut lab.sh(act)).expect_code(0);
+        let ended = holder.wait(PATIENCE).expect_code(121);
+        assert!(ended.stderr.contains("no longer known"), "{act}: {ended}");
     }
 }
 

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::{LEASE, hold, holding, obedient};
 use crate::cli::the_line;
-use crate::support::events::obeys;
+use crate::support::events::{Events, obeys};
 use crate::support::lab::{Lab, PATIENCE};
 use crate::support::manager::Manager;
 use crate::support::processes::{alive, wait_until};
@@ -23,6 +23,8 @@ pub(super) fn trials() -> Vec<Trial> {
         what_cannot_be_told_fails_the_start,
         a_service_is_ready_when_it_is_held_and_not_before,
         the_record_names_the_process,
+        what_is_said_can_be_less_more_or_json,
+        times_are_those_that_were_typed,
     ]
 }
 
@@ -150,13 +152,15 @@ fn a_service_is_ready_when_it_is_held_and_not_before() {
     let first = holding(&lab, &[]);
     let mut manager = Manager::at_a_path(&lab);
     let mut command = hold(&lab, &["--wait", "1h", "--pid", &process.id().to_string()]);
-    let waiter = lab.spawn(manager.starts(&mut command));
+    let command = manager.starts(&mut command).env("WATCHDOG_USEC", "200000");
+    let waiter = lab.spawn(command);
     manager.wait_for_status("waiting for section: held by ");
     assert_eq!(manager.count("READY=1"), 0);
     first.send(Signal::SIGTERM);
     first.wait(PATIENCE).expect_code(0);
     manager.wait_for("ready", |message| message.has("READY=1"));
     manager.wait_for_status("holding section since ");
+    manager.wait_for("fed", |message| message.has("WATCHDOG=1"));
     waiter.send(Signal::SIGTERM);
     waiter.wait(PATIENCE).expect_code(0);
     manager.wait_for("stopping", |message| message.has("STOPPING=1"));
@@ -174,7 +178,16 @@ fn the_record_names_the_process() {
         (&["--record", "nothing"], json!(null), json!(null)),
     ] {
         let short = [
-            "--for", "1ms", "--pid", &pid, "--note", "by hand", "--holder", "me",
+            "--for",
+            "1ms",
+            "--pid",
+            &pid,
+            "--note",
+            "by hand",
+            "--holder",
+            "me",
+            "--meta",
+            "team=storage",
         ];
         lab.run(&mut hold(&lab, &[&short[..], options].concat()))
             .expect_code(0);
@@ -184,8 +197,64 @@ fn the_record_names_the_process() {
             (&record["note"], &record["holder"]["label"]),
             (&json!("by hand"), &json!("me"))
         );
+        assert_eq!(record["meta"], json!({"team": "storage"}));
         assert_eq!(record["ended"]["outcome"], "completed");
         assert_eq!(record["ended"]["exit_code"], json!(null));
         assert_eq!(record["last_success_at"], json!(null));
     }
+}
+
+fn what_is_said_can_be_less_more_or_json() {
+    let lab = Lab::new();
+    let said = |options: &[&str]| {
+        let all = [&["--for", "1ms"], options].concat();
+        lab.run(&mut hold(&lab, &all)).expect_code(0).stderr
+    };
+    assert_eq!((said(&[]), said(&["-q"])), (String::new(), String::new()));
+    let more = said(&["--verbose"]);
+    for word in [
+        "acquired section on ",
+        "guarding no process",
+        "released section",
+    ] {
+        assert!(more.contains(word), "{more}");
+    }
+    let json = said(&["-v", "--log-format", "json"]);
+    let lines: Vec<Value> = json
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert!(lines.len() >= 3 && lines.iter().all(|line| line["kind"] == "log"));
+}
+
+fn times_are_those_that_were_typed() {
+    let lab = Lab::new();
+    for (words, why) in [
+        (&["--ttl", "6s", "--renew-every", "7s"][..], "--renew-every"),
+        (&["--max-drift", "2"], "--max-drift"),
+        (&["--ttl", "6s", "--expiry-grace", "5s"], "--expiry-grace"),
+    ] {
+        let line = the_line(&lab, &lab.run(&mut hold(&lab, words)).expect_code(125));
+        assert!(line.contains(why), "{line}");
+    }
+    let often = [
+        "--store",
+        "memory:",
+        "--ttl",
+        "10s",
+        "--renew-every",
+        "1500ms",
+    ];
+    let held = holding(&lab, &often);
+    let renewed = || Events::read(&lab.path("events")).of("renewed").len();
+    wait_until(PATIENCE, "it is renewed", || renewed() >= 4);
+    held.send(Signal::SIGTERM);
+    held.wait(PATIENCE).expect_code(0);
+    let events = Events::read(&lab.path("events"));
+    let boot = |event: &&Value| event["boot_s"].as_f64().unwrap();
+    let at: Vec<f64> = events.of("renewed").iter().map(boot).collect();
+    let least = at.windows(2).map(|pair| pair[1] - pair[0]);
+    // Two seconds by default.
+    let least = least.fold(f64::MAX, f64::min);
+    assert!((1.0..1.9).contains(&least), "{at:?}");
 }

@@ -121,7 +121,14 @@ fn an_operator_has_the_process_stopped() {
     let process = obedient(&lab);
     let held = holding(
         &lab,
-        &["--pid", &process.id().to_string(), "--stop-signal", "INT"],
+        &[
+            "--pid",
+            &process.id().to_string(),
+            "--stop-signal",
+            "INT",
+            "--ttl",
+            "24h",
+        ],
     );
     lab.run(&mut lab.leasectl(["release", LEASE, "--reason", "moving"]))
         .expect_code(0);

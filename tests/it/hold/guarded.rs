@@ -16,6 +16,7 @@ pub(super) fn trials() -> Vec<Trial> {
         when_renewals_stay_away_it_is_asked_at_stop_and_killed_at_kill,
         an_obedient_one_ends_at_stop,
         a_known_loss_asks_it_at_once,
+        hooks_tell_of_doubt_and_of_loss,
         a_frozen_front_does_not_keep_the_guardian_from_it,
         without_a_process_a_loss_is_said_and_121,
         a_killed_front_has_it_stopped_and_the_lease_freed,
@@ -104,6 +105,18 @@ fn a_known_loss_asks_it_at_once() {
         boot_of(stopping) - boot_of(events.only("acquired")) < 3.5,
         "{events:?}"
     );
+}
+
+fn hooks_tell_of_doubt_and_of_loss() {
+    let lab = Lab::new();
+    let mut command = lab.leasectl(["hold", "--lease", LEASE, "--ttl", "6s"]);
+    command.args(["--store", "memory:?answers=1"]);
+    command.args(["--on-doubt", "echo $LEASECTL_REMAINING_S >doubt"]);
+    command.args(["--on-lost", "echo $LEASECTL_EVENT $LEASECTL_REASON >lost"]);
+    lab.run(&mut command).expect_code(121);
+    let remaining: f64 = lab.read("doubt").trim().parse().unwrap();
+    assert!((0.0..4.0).contains(&remaining), "{remaining}");
+    assert_eq!(lab.read("lost"), "lost not_renewed\n");
 }
 
 fn a_frozen_front_does_not_keep_the_guardian_from_it() {

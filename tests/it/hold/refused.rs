@@ -7,13 +7,14 @@ use super::{LEASE, hold, holding, is_held, obedient};
 use crate::cli::the_line;
 use crate::support::lab::{Lab, PATIENCE};
 use crate::support::needs::needs;
-use crate::support::processes::{alive, wait_until};
+use crate::support::processes::wait_until;
 
 pub(super) fn trials() -> Vec<Trial> {
     trials![
         a_held_lease_is_refused_and_a_wait_gets_it,
         a_held_exit_code_of_0_is_silent,
         a_process_that_cannot_be_guarded_is_named_before_anything_is_held,
+        a_process_of_another_user_is_not_guarded,
         a_signal_ends_the_wait_by_that_signal,
         a_minimum_hold_stays,
         options_that_exclude_each_other_say_so,
@@ -79,8 +80,12 @@ fn a_process_that_cannot_be_guarded_is_named_before_anything_is_held() {
     let mut script = lab.sh("exec leasectl hold --lease section --pid $$");
     let line = the_line(&lab, &lab.run(&mut script).expect_code(125));
     assert!(line.contains("--pid is leasectl itself"), "{line}");
+}
+
+fn a_process_of_another_user_is_not_guarded() {
     needs("root");
     needs("setpriv");
+    let lab = Lab::new();
     let root = obedient(&lab);
     let script = "chmod 711 . bin && mkdir -m 700 other && chown 4711 other && exec setpriv --reuid 4711 \
                   --clear-groups leasectl hold --lease a --store file://$PWD/other --pid $0";
@@ -143,17 +148,12 @@ fn options_that_exclude_each_other_say_so() {
         let ended = lab.run(&mut hold(&lab, words)).expect_code(125);
         the_line(&lab, &ended);
     }
-    assert!(alive(std::process::id()));
 }
 
 fn without_a_store_one_line_says_which() {
-    let lab = Lab::new();
-    let mut command = hold(&lab, &["--for", "1ms"]);
-    command
-        .env_remove("LEASECTL_STORE")
-        .env("XDG_STATE_HOME", lab.path("home"));
     needs("setpriv");
     needs("root");
+    let lab = Lab::new();
     let mut other = lab.command("setpriv");
     other.args(["--reuid", "4711", "--clear-groups", "sh", "-c"]);
     other.arg(

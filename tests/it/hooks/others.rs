@@ -26,6 +26,7 @@ pub(super) fn trials() -> Vec<Trial> {
         a_signal_ends_the_wait_for_it,
         a_hook_may_signal_leasectl,
         hooks_read_and_print_what_they_like,
+        one_that_begins_with_a_dash_is_no_option_of_the_shell,
     ]
 }
 
@@ -230,4 +231,21 @@ fn hooks_read_and_print_what_they_like() {
     running.wait(PATIENCE).expect_code(0);
     send(pid, Signal::SIGKILL);
     wait_until(PATIENCE, "nothing is left", || lab.processes().is_empty());
+}
+
+fn one_that_begins_with_a_dash_is_no_option_of_the_shell() {
+    let lab = Lab::new();
+    let ended = lab.run(&mut run(&lab, &["--on-released", "-x"], "true"));
+    let ended = ended.expect_code(0);
+    assert!(
+        ended.stderr.contains("failed with exit code 127"),
+        "{ended}"
+    );
+    let ended = lab.run(&mut run(&lab, &["--on-acquired", "-x"], "touch ran"));
+    let ended = ended.expect_code(125);
+    assert!(
+        ended.stderr.contains("failed with exit code 127"),
+        "{ended}"
+    );
+    assert!(!lab.path("ran").exists());
 }

@@ -1,7 +1,6 @@
 //! `leasectl pause` and `resume`: nobody new gets in, and then everyone may.
 
 use std::fs;
-use std::time::Duration;
 
 use libtest_mimic::Trial;
 use serde_json::json;
@@ -191,7 +190,6 @@ fn a_pause_has_a_length_that_can_be_written_down() {
         let line = the_line(&lab, &paused.expect_code(125));
         assert!(line.contains(why), "{line}");
     }
-    let started = std::time::Instant::now();
+    // None of them paused anything.
     lab.run(&mut run(&lab, &[], "true")).expect_code(0);
-    assert!(started.elapsed() < Duration::from_secs(60));
 }

@@ -40,7 +40,8 @@ fn me() -> String {
 
 fn a_holder_that_is_asked_stops_its_command_and_says_who_asked() {
     let lab = Lab::new();
-    let running = holder(&lab, &[], OBEDIENT);
+    // Its next renewal is hours away: the request is pushed.
+    let running = holder(&lab, &["--ttl", "24h"], OBEDIENT);
     let pid = running.id();
     let reason = "moving the disk";
     let asked = lab.run(&mut lab.leasectl(["release", LEASE, "--reason", reason]));

@@ -188,6 +188,8 @@ fn one_holder_directly_after_another_is_a_change() {
 fn a_holder_that_is_gone_without_a_word_expired() {
     let lab = Lab::new();
     let watching = watch(&lab, &["a"]);
+    // What happens before the first picture is not told as a change.
+    wait_until(PATIENCE, "it watches", || links(&watching, "inotify") > 0);
     let held = holder(&lab, "a", &[]);
     until_told(&watching, 1);
     send(held.id(), Signal::SIGKILL);
