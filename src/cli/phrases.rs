@@ -6,7 +6,7 @@ use super::held::asked_for;
 use super::{os_error, printable};
 use crate::commands::events::LogLevel;
 use crate::commands::run::{HookFate, HookName};
-use crate::lease::{LostWhy, StopRequest, StoreError};
+use crate::lease::{Jump, LostWhy, StopRequest, StoreError};
 use crate::process::{Containment, Survivor, name_of};
 use crate::supervisor::{CommandEnd, StopWhy};
 
@@ -145,7 +145,23 @@ pub(super) fn lost(why: LostWhy) -> &'static str {
         LostWhy::Taken => "now belongs to somebody else",
         LostWhy::Broken => "was taken away by an operator",
         LostWhy::Vanished => "is no longer known to the store",
+        LostWhy::ClockJump => "ran out at the store, whose clock was set forward",
     }
+}
+
+/// Whoever keeps the store's machine has to hear of it: the next jump may be longer than a lease.
+pub(super) fn clock_jump(jump: Jump) -> String {
+    let by = span(jump.by);
+    let then = if jump.forward {
+        let rate = jump.rate;
+        format!("until the next renewal the lease counts as running out {rate:.1} times as fast")
+    } else {
+        "the lease goes on".to_owned()
+    };
+    let way = if jump.forward { "forward" } else { "back" };
+    format!(
+        "the store's clock was set {way} by {by}: {then}; let it be slewed (chrony, NTP), not set"
+    )
 }
 
 pub(super) fn because(error: Option<&StoreError>) -> String {

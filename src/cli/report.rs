@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::phrases::{
-    Told, Whom, because, left_behind, lost, of_hook, processes, renew_failed, span, started,
-    stop_reason,
+    Told, Whom, because, clock_jump, left_behind, lost, of_hook, processes, renew_failed, span,
+    started, stop_reason,
 };
 use super::voice::Voice;
 use super::waiting::Display;
@@ -184,6 +184,7 @@ impl Printer {
                     format!("renewed {lease}; SIGKILL is {remaining} away without a renewal");
                 (LogLevel::Debug, text)
             }
+            News::ClockJump { jump } => (LogLevel::Warn, clock_jump(*jump)),
             News::RenewFailed {
                 error, remaining, ..
             } => (LogLevel::Warn, renew_failed(error, *remaining, &self.whom)),

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 
 use super::{
     Ask, Asked, Asker, Claim, Ending, FencingToken, Hold, HoldEvent, LeaseName, Observation,
-    Promises, Revoked, StopRequest, StoreError, StoreLabel,
+    Promises, Revoked, ServerTime, StopRequest, StoreError, StoreLabel,
 };
 
 /// A place that can say who holds a named lease.
@@ -208,11 +208,41 @@ impl fmt::Debug for Place {
 pub enum Renewal {
     /// It goes on.
     Extended {
+        /// What the store's clock showed; `None` where it is ours, or the store does not tell.
+        server_time: Option<ServerTime>,
         /// An operator wants it back.
         asked: Option<StopRequest>,
     },
     /// It is over, and the store said so.
-    Lost(LostWhy),
+    Lost {
+        /// As in [`Renewal::Extended`].
+        server_time: Option<ServerTime>,
+        /// How that came about.
+        why: LostWhy,
+    },
+}
+
+impl Renewal {
+    /// It goes on, and that is all there is to say.
+    pub const EXTENDED: Self = Self::Extended {
+        server_time: None,
+        asked: None,
+    };
+
+    /// The hold is over, by a store whose clock is ours.
+    pub const fn lost(why: LostWhy) -> Self {
+        Self::Lost {
+            server_time: None,
+            why,
+        }
+    }
+
+    /// The same answer without what the store's clock showed.
+    pub fn untimed(mut self) -> Self {
+        let (Self::Extended { server_time, .. } | Self::Lost { server_time, .. }) = &mut self;
+        *server_time = None;
+        self
+    }
 }
 
 /// How a hold was lost (INTERFACES, event `lost`).
@@ -226,6 +256,9 @@ pub enum LostWhy {
     Broken,
     /// The store no longer knows of it.
     Vanished,
+    /// Its time ran out at a store whose clock was set forward. Said by nobody but those who compare that
+    /// clock with ours ([`super::ServerClock`]).
+    ClockJump,
 }
 
 impl LostWhy {
@@ -237,6 +270,7 @@ impl LostWhy {
             Self::Taken => "taken",
             Self::Broken => "broken",
             Self::Vanished => "vanished",
+            Self::ClockJump => "clock_jump",
         }
     }
 }

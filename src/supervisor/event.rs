@@ -70,6 +70,9 @@ pub enum Event {
     Renewed {
         /// Read before the bytes of *this* request were sent, never before it was ordered (P3).
         asked_at: Instant,
+        /// How many times as fast as ours the store's clock was seen to run since the renewal before: 1 but
+        /// after a jump ([`crate::lease::Jump`]).
+        rate: f64,
     },
     /// No answer to a renewal, or one that could not be used (P8).
     RenewalUnanswered,

@@ -62,7 +62,7 @@ impl Preparing {
 
     pub(super) fn hear(mut self, moment: &mut Moment<'_>, event: Event) -> State {
         match event {
-            Event::Renewed { asked_at } => self.run.renewed(moment, asked_at),
+            Event::Renewed { asked_at, rate } => self.run.renewed(moment, asked_at, rate),
             Event::RenewalUnanswered => self.run.renewal_unanswered(moment),
             Event::RenewalLost(why) => return Stopping::lost(moment, self.run, why),
             Event::StopDue => return Stopping::by_guardian(moment, self.run),

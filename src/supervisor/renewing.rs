@@ -19,7 +19,7 @@ pub(super) struct Renewals {
 /// What a good answer to a renewal changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Answered {
-    /// The deadline lies later now.
+    /// The deadline is another now.
     pub(super) moved: bool,
     /// We were in doubt and no longer are.
     pub(super) doubt_ended: bool,
@@ -65,10 +65,13 @@ impl Renewals {
         match self.ordered {
             None => self.tenure.renew(),
             // In doubt an attempt starts this often whether the one before timed out or failed at once.
-            Some(ordered) if self.in_doubt => ordered + timing.attempt(),
+            Some(ordered) if self.in_doubt => ordered + self.tenure.at_its_rate(timing.attempt()),
             // The second instant matters only for an answer that moved nothing: it must not make us
             // ask again without a pause.
-            Some(ordered) => self.tenure.renew().max(ordered + timing.attempt()),
+            Some(ordered) => {
+                let pause = self.tenure.at_its_rate(timing.attempt());
+                self.tenure.renew().max(ordered + pause)
+            }
         }
     }
 
@@ -85,8 +88,8 @@ impl Renewals {
         true
     }
 
-    /// A renewal that was sent at `asked_at` was answered: it goes on.
-    pub(super) fn answered(&mut self, now: Instant, asked_at: Instant) -> Answered {
+    /// A renewal that was sent at `asked_at` was answered: it goes on, by a clock that ran at this rate.
+    pub(super) fn answered(&mut self, now: Instant, asked_at: Instant, rate: f64) -> Answered {
         // After a known loss no answer can bring the hold back (P10).
         if self.lost {
             return Answered {
@@ -95,7 +98,7 @@ impl Renewals {
             };
         }
         // An instant in the future cannot have been read before the request was sent (P3).
-        let extended = self.tenure.extended(asked_at.min(now));
+        let extended = self.tenure.extended(asked_at.min(now), rate);
         let moved = extended != self.tenure;
         self.tenure = extended;
         // An attempt is asked for after it was ordered. What was asked for earlier is the late answer

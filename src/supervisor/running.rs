@@ -55,8 +55,8 @@ impl Run {
     }
 
     /// What an answer to a renewal means while nothing is being stopped.
-    pub(super) fn renewed(&mut self, moment: &mut Moment<'_>, asked_at: Instant) {
-        let answered = self.renewals.answered(moment.now, asked_at);
+    pub(super) fn renewed(&mut self, moment: &mut Moment<'_>, asked_at: Instant, rate: f64) {
+        let answered = self.renewals.answered(moment.now, asked_at, rate);
         if answered.moved {
             moment.order(Action::Arm(self.renewals.deadline()));
         }

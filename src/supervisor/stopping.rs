@@ -196,7 +196,7 @@ impl Stopping {
 
     pub(super) fn hear(mut self, moment: &mut Moment<'_>, event: Event) -> State {
         match event {
-            Event::Renewed { asked_at } => self.renewed(moment, asked_at),
+            Event::Renewed { asked_at, rate } => self.renewed(moment, asked_at, rate),
             Event::RenewalUnanswered => {
                 // Nobody has to be told of a doubt: the worst it could lead to is under way.
                 let _begins = self.run.renewals.unanswered();
@@ -225,8 +225,8 @@ impl Stopping {
     }
 
     /// A late good answer: it may move SIGKILL later within the grace, and does nothing else (P10).
-    fn renewed(&mut self, moment: &mut Moment<'_>, asked_at: Instant) {
-        let answered = self.run.renewals.answered(moment.now, asked_at);
+    fn renewed(&mut self, moment: &mut Moment<'_>, asked_at: Instant, rate: f64) {
+        let answered = self.run.renewals.answered(moment.now, asked_at, rate);
         self.extended |= answered.moved;
         if answered.moved && self.killed.is_none() {
             moment.order(Action::Arm(Deadline {

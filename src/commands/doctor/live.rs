@@ -142,7 +142,7 @@ impl Examination<'_> {
             let began = Instant::now();
             match self.keeper.renew(hold).await {
                 Ok((_, Renewal::Extended { .. })) => took.push(began.elapsed()),
-                Ok((_, Renewal::Lost(why))) => {
+                Ok((_, Renewal::Lost { why, .. })) => {
                     let why = format!("the lease was lost ({}) under its holder", why.word());
                     return Err(Failure::Broken(WHAT, why));
                 }
@@ -229,7 +229,7 @@ impl Examination<'_> {
     async fn hears_with_its_renewal(&mut self, hold: &Hold) -> Tried<()> {
         const WHAT: &str = "ask";
         match self.keeper.renew(hold).await {
-            Ok((_, Renewal::Extended { asked: Some(_) })) => {
+            Ok((_, Renewal::Extended { asked: Some(_), .. })) => {
                 let seen =
                     "an operator's request reaches the holder with its next renewal".to_owned();
                 (self.found)(if self.store.promises().change == Change::Pushed {

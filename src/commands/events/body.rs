@@ -33,6 +33,10 @@ pub(super) enum Body {
         took_s: f64,
         remaining_s: Option<f64>,
     },
+    ClockJump {
+        by_s: f64,
+        rate: f64,
+    },
     RenewFailed {
         attempt: u64,
         error: String,
@@ -95,6 +99,7 @@ impl Body {
             Self::Acquired { .. } => "acquired",
             Self::Started { .. } => "started",
             Self::Renewed { .. } => "renewed",
+            Self::ClockJump { .. } => "clock_jump",
             Self::RenewFailed { .. } => "renew_failed",
             Self::Doubt { .. } => "doubt",
             Self::Lost { .. } => "lost",

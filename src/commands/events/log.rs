@@ -110,6 +110,10 @@ impl EventLog {
                 took_s: seconds(*took),
                 remaining_s: remaining.map(seconds),
             },
+            News::ClockJump { jump } => Body::ClockJump {
+                by_s: seconds(jump.by) * if jump.forward { 1.0 } else { -1.0 },
+                rate: jump.rate,
+            },
             News::RenewFailed {
                 attempt,
                 error,

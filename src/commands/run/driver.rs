@@ -14,7 +14,7 @@ use super::plan::RunPlan;
 use super::requests::{self, Answer, Request};
 use crate::clock::{BootClock, Clock, Instant, WallTime};
 use crate::keeper::Keeper;
-use crate::lease::{Claim, Hold, Observation, OwnerId, Place, RefusedWhy, StoreError};
+use crate::lease::{Claim, Hold, Observation, OwnerId, Place, RefusedWhy, ServerClock, StoreError};
 use crate::process::{Alarm, Change, Front, FrontEvent, Guard, InheritedSignals};
 use crate::supervisor::{CommandEnd, Event, Outcome, Phase, Settings, Supervisor};
 
@@ -43,6 +43,7 @@ pub(super) struct Driver<'a> {
     pub(super) last_error: Option<StoreError>,
     pub(super) release_error: Option<StoreError>,
     pub(super) renewals: u64,
+    pub(super) server_clock: ServerClock,
     /// Renewals that went unanswered since the last that was.
     pub(super) unanswered: u64,
     /// When the grant or a renewal was answered last, for people.
@@ -122,6 +123,7 @@ impl<'a> Driver<'a> {
             last_error: None,
             release_error: None,
             renewals: 0,
+            server_clock: ServerClock::default(),
             unanswered: 0,
             last_renewed_at,
             acquired_at: began,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::hooks::{HookFate, HookName};
 use crate::clock::{Instant, WallTime};
 use crate::lease::{
-    FencingToken, LeaseName, LostWhy, Observation, OutcomeWord, RefusedWhy, StopRequest,
+    FencingToken, Jump, LeaseName, LostWhy, Observation, OutcomeWord, RefusedWhy, StopRequest,
     StoreError, StoreLabel,
 };
 use crate::process::{Containment, Survivor};
@@ -77,6 +77,8 @@ pub enum News<'a> {
         took: Duration,
         remaining: Option<Duration>,
     },
+    /// The store's clock has jumped since the renewal before.
+    ClockJump { jump: Jump },
     /// A renewal went unanswered, the so-manieth in a row: so long until the stop signal, `None` for
     /// ever.
     RenewFailed {

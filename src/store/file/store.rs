@@ -246,11 +246,12 @@ impl LeaseStore for FileStore {
     async fn renew(&self, hold: &Hold) -> Result<Renewal, StoreError> {
         let event = self.event_of(hold).map_err(self.error(Doing::Renew))?;
         Ok(match event {
-            None => Renewal::Extended { asked: None },
+            None => Renewal::EXTENDED,
             Some(HoldEvent::StopAsked(request)) => Renewal::Extended {
+                server_time: None,
                 asked: Some(request),
             },
-            Some(HoldEvent::Lost(why)) => Renewal::Lost(why),
+            Some(HoldEvent::Lost(why)) => Renewal::lost(why),
         })
     }
 

@@ -146,15 +146,15 @@ impl Leases {
         let drill = self.renewals_left == Some(0);
         self.renewals_left = self.renewals_left.map(|left| left.saturating_sub(1));
         if !self.by_name.contains_key(&hold.name) {
-            return Renewal::Lost(LostWhy::Vanished);
+            return Renewal::lost(LostWhy::Vanished);
         }
         let lease = self.lease(&hold.name, now);
         if !lease.is_held_by(hold) {
-            return Renewal::Lost(lease.why_lost(hold));
+            return Renewal::lost(lease.why_lost(hold));
         }
         if drill {
             lease.held = None;
-            return Renewal::Lost(LostWhy::Taken);
+            return Renewal::lost(LostWhy::Taken);
         }
         if let Some(held) = &mut lease.held {
             held.expires = now.boot + held.ttl;
@@ -164,7 +164,10 @@ impl Leases {
             record.renewals += 1;
         }
         let asked = lease.asks.stop_of(hold.token).cloned();
-        Renewal::Extended { asked }
+        Renewal::Extended {
+            server_time: None,
+            asked,
+        }
     }
 
     /// What its holder has to know of a hold.

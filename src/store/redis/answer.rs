@@ -9,6 +9,7 @@ use super::record::{Fields, reserved, stop_request};
 use super::trouble::Trouble;
 use crate::lease::{
     Asked, FencingToken, LeaseName, LostWhy, Observation, RefusedWhy, Release, Renewal, Revoked,
+    ServerTime,
 };
 
 /// The answer to an acquisition.
@@ -145,15 +146,19 @@ pub(super) fn renewed(value: Value, name: &LeaseName) -> Understood<Renewal> {
     let reply = Reply::new(value, name)?;
     match reply.text(0)? {
         "extended" => Ok(Renewal::Extended {
+            server_time: Some(ServerTime::from_micros(reply.positive(1)?)),
             asked: stop_request(reply.text(2)?.as_bytes(), reply.positive(3)?),
         }),
-        "lost" => Ok(Renewal::Lost(match reply.text(2)? {
-            "expired" => LostWhy::Expired,
-            "taken" => LostWhy::Taken,
-            "broken" => LostWhy::Broken,
-            "vanished" => LostWhy::Vanished,
-            _ => return Err(garbled()),
-        })),
+        "lost" => Ok(Renewal::Lost {
+            server_time: Some(ServerTime::from_micros(reply.positive(1)?)),
+            why: match reply.text(2)? {
+                "expired" => LostWhy::Expired,
+                "taken" => LostWhy::Taken,
+                "broken" => LostWhy::Broken,
+                "vanished" => LostWhy::Vanished,
+                _ => return Err(garbled()),
+            },
+        }),
         _ => Err(garbled()),
     }
 }
@@ -252,9 +257,12 @@ mod tests {
     #[test]
     fn only_the_word_extended_extends_and_only_the_word_lost_loses() {
         let extended = renewed(words(&["extended", "9", "", "0"]), &name()).unwrap();
-        assert_eq!(extended, Renewal::Extended { asked: None });
+        let server_time = Some(ServerTime::from_micros(9));
+        let asked = None;
+        assert_eq!(extended, Renewal::Extended { server_time, asked });
         let lost = renewed(words(&["lost", "9", "taken"]), &name()).unwrap();
-        assert_eq!(lost, Renewal::Lost(LostWhy::Taken));
+        let why = LostWhy::Taken;
+        assert_eq!(lost, Renewal::Lost { server_time, why });
         for odd in [words(&["lost"]), words(&["held", "9"]), Value::Okay] {
             assert!(matches!(renewed(odd, &name()), Err(Trouble::Garbled(_))));
         }

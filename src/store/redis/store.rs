@@ -78,7 +78,7 @@ impl RedisStore {
         link.subscribe(&keys.holders).await?;
         let value = link.run(&Request::renew(&keys, hold, &link.server)).await?;
         let renewal = answer::renewed(value, &hold.name)?;
-        if matches!(renewal, Renewal::Lost(_)) {
+        if matches!(renewal, Renewal::Lost { .. }) {
             self.over(hold);
         }
         Ok(renewal)

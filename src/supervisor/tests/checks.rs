@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::coverage::Branch;
-use super::ledger::{Stopped, Tree};
+use super::ledger::{Asked, Stopped, Tree};
 use super::world::World;
 use super::{endings, orders};
 use crate::clock::Instant;
@@ -82,7 +82,7 @@ fn nothing_follows_the_end(world: &mut World<'_>, event: Event, actions: &[Actio
 /// What the event itself makes true of the store and its answers.
 fn note_store_event(world: &mut World<'_>, event: Event) {
     let ledger = &mut world.ledger;
-    ledger.asked_before = ledger.asked_at;
+    ledger.asked_before = ledger.asked;
     match event {
         Event::AttemptUnanswered { effect, .. } => {
             ledger.known |= effect == Effect::Unknown;
@@ -94,11 +94,16 @@ fn note_store_event(world: &mut World<'_>, event: Event) {
                 matches!(event, Event::Refused { .. }) && world.settings.wait != Wait::No;
         }
         Event::LookAgain => ledger.waiting = false,
-        Event::Renewed { asked_at } if !ledger.lost => {
+        Event::Renewed { asked_at, rate } if !ledger.lost => {
             if ledger.renewing.is_some_and(|ordered| asked_at >= ordered) {
                 ledger.renewing = None;
             }
-            ledger.asked_at = ledger.asked_at.max(Some(asked_at));
+            // While it is given back the old end will do: a release that comes too late frees nothing.
+            let counts = ledger.phase != Phase::Releasing;
+            if counts && ledger.asked.is_none_or(|asked| asked.at <= asked_at) {
+                let at = asked_at;
+                ledger.asked = Some(Asked { at, rate });
+            }
         }
         Event::RenewalUnanswered => ledger.given_up = ledger.renewing.take(),
         Event::RenewalLost(_) => {
@@ -139,7 +144,7 @@ fn note_tree_event(world: &mut World<'_>, event: Event) {
         Event::StopDue if ledger.stop.is_none() && ledger.guarded() => {
             ledger.stop = Some(Stopped {
                 at: now,
-                began: now.min(ledger.after_asking(timing.stop_after())),
+                began: now.min(ledger.after_asking(&timing).stop),
                 grace: timing.expiry_grace(),
                 why: Some(StopWhy::NotRenewed),
                 after_end: false,
@@ -225,36 +230,33 @@ fn deadlines_are_kept(world: &World<'_>) {
     let wake_at = world.supervisor.wake_at();
     if ledger.stop.is_none() {
         // An answer that comes in after the stop instant does not move it any more (P10).
-        assert!(
-            now < ledger.before_event(timing.stop_after()),
-            "P10: regained"
-        );
-        let mut stop = ledger.after_asking(timing.stop_after());
+        assert!(now < ledger.before_event(&timing).stop, "P10: regained");
+        let mut stop = ledger.after_asking(&timing).stop;
         if let (Some(start), Some(longest)) = (ledger.started_at, settings.run_timeout) {
             stop = stop.min(start + longest);
         }
         assert!(now < stop && wake_at <= stop, "the stop instant has passed");
         let armed = ledger.armed.expect("P4: runs unarmed");
-        let latest = ledger.after_asking(timing.stop_after());
+        let latest = ledger.after_asking(&timing).stop;
         assert_eq!(armed.stop, latest, "the guardian has an old deadline");
     }
     if ledger.killed.is_none() {
         let grace_ends = ledger
             .stop
             .map_or(Instant::NEVER, |stop| stop.at + stop.grace);
-        let kill = ledger.after_asking(timing.kill_after()).min(grace_ends);
+        let kill = ledger.after_asking(&timing).kill.min(grace_ends);
         assert!(now < kill && wake_at <= kill, "the kill instant has passed");
     } else if let Some(killed) = ledger.killed {
         // Killed too late, it has to be heard first whether the guardian did it in time.
         let last_look = killed + Duration::from_millis(250);
-        let dead = ledger.after_asking(timing.dead_after()).max(last_look);
+        let dead = ledger.after_asking(&timing).dead.max(last_look);
         assert!(now < dead && wake_at <= dead, "outlived the lease");
     }
     if ledger.renewing.is_none() && !ledger.lost {
         let attempt = ledger
             .last_renewal
-            .map_or(now, |last| last + timing.attempt());
-        let renew = ledger.after_asking(timing.renew_every()).max(attempt);
+            .map_or(now, |last| last + ledger.at_its_rate(timing.attempt()));
+        let renew = ledger.after_asking(&timing).renew.max(attempt);
         assert!(wake_at <= renew, "sleeps through a renewal");
     }
 }

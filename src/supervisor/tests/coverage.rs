@@ -18,6 +18,7 @@ pub(super) enum Branch {
     Doubted,
     DoubtEnded,
     LateAnswer,
+    FastClock,
     StoppedByDeadline,
     StoppedByGuardian,
     TimedOut,

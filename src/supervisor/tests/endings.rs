@@ -8,7 +8,7 @@ use crate::supervisor::{Action, Event, Leftovers, LossReason, Note, Outcome, Sto
 pub(super) fn check(world: &mut World<'_>, event: Event, action: Action, earlier: &[Action]) {
     let ledger = &world.ledger;
     match action {
-        Action::Release(_) => release_comes_after_death(world),
+        Action::Release(_) => release_comes_after_death(world, event),
         Action::Note(note) => world.coverage.mark(match note {
             Note::StoreSilent => Branch::SilentStore,
             Note::TooLate => Branch::TooLate,
@@ -45,7 +45,11 @@ pub(super) fn check(world: &mut World<'_>, event: Event, action: Action, earlier
 }
 
 /// P5, and the patience with a store that does not answer.
-fn release_comes_after_death(world: &mut World<'_>) {
+fn release_comes_after_death(world: &mut World<'_>, event: Event) {
+    if matches!(event, Event::Renewed { .. }) {
+        // It was due before the answer was heard, and by the end that was known then.
+        world.ledger.asked = world.ledger.asked_before;
+    }
     let (now, timing, ledger) = (world.now, world.settings.timing, &world.ledger);
     assert!(!ledger.lost, "nothing to give back");
     assert!(!ledger.guarded(), "P5: released while something may run");
@@ -56,7 +60,7 @@ fn release_comes_after_death(world: &mut World<'_>) {
     if let (Some(last), true) = (ledger.last_release, ledger.has_begun()) {
         world.coverage.mark(Branch::ReleaseRetried);
         assert!(now.since(last) >= timing.attempt());
-        assert!(now < ledger.after_asking(timing.dead_after()));
+        assert!(now < ledger.after_asking(&timing).dead);
     }
 }
 
@@ -64,7 +68,7 @@ fn giving_up_has_a_reason(world: &mut World<'_>) {
     let (now, ledger) = (world.now, &world.ledger);
     assert_eq!(ledger.releases, 0, "P5: given up after a release");
     let killed = ledger.killed.expect("P5: given up without a kill");
-    let dead = ledger.before_event(world.settings.timing.dead_after());
+    let dead = ledger.due(&world.settings.timing).dead;
     let branch = if now >= dead {
         Branch::GivenUpAtDead
     } else if ledger.insisted >= 2 {

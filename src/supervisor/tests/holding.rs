@@ -10,6 +10,7 @@ use crate::supervisor::{
 fn renewed(asked_at: f64) -> Event {
     Event::Renewed {
         asked_at: at(asked_at),
+        rate: 1.0,
     }
 }
 

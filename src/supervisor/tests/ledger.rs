@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::clock::Instant;
+use crate::lease::Timing;
 use crate::supervisor::{CommandEnd, Deadline, Outcome, Phase, StopWhy};
 
 /// The command's tree, as it really is.
@@ -27,9 +28,9 @@ pub(super) struct Ledger {
     pub(super) started_at: Option<Instant>,
     pub(super) end: Option<CommandEnd>,
     /// The latest asking among the answers that were good.
-    pub(super) asked_at: Option<Instant>,
+    pub(super) asked: Option<Asked>,
     /// The same before the event at hand: what had passed until then is acted on first.
-    pub(super) asked_before: Option<Instant>,
+    pub(super) asked_before: Option<Asked>,
     /// The hold ends with its process.
     pub(super) endless: bool,
     pub(super) armed: Option<Deadline>,
@@ -61,6 +62,22 @@ pub(super) struct Ledger {
     pub(super) phase: Phase,
 }
 
+/// A good answer: when it was asked for, and how fast the store's clock was seen to run.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Asked {
+    pub(super) at: Instant,
+    pub(super) rate: f64,
+}
+
+/// What follows from it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Deadlines {
+    pub(super) renew: Instant,
+    pub(super) stop: Instant,
+    pub(super) kill: Instant,
+    pub(super) dead: Instant,
+}
+
 /// Stopping has begun.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Stopped {
@@ -79,7 +96,7 @@ impl Ledger {
             tree: Tree::NeverStarted,
             started_at: None,
             end: None,
-            asked_at: None,
+            asked: None,
             asked_before: None,
             endless: false,
             armed: None,
@@ -107,21 +124,59 @@ impl Ledger {
         }
     }
 
-    /// A span after the last good asking, which is what P3 counts every deadline from.
-    pub(super) fn after_asking(&self, span: Duration) -> Instant {
-        self.count(self.asked_at, span)
+    /// The deadlines, which P3 counts from the last good asking.
+    pub(super) fn after_asking(&self, timing: &Timing) -> Deadlines {
+        self.count(self.asked, timing)
     }
 
-    /// The same as it stood before the event at hand.
-    pub(super) fn before_event(&self, span: Duration) -> Instant {
-        self.count(self.asked_before, span)
+    /// The same as they stood before the event at hand.
+    pub(super) fn before_event(&self, timing: &Timing) -> Deadlines {
+        self.count(self.asked_before, timing)
     }
 
-    fn count(&self, asked_at: Option<Instant>, span: Duration) -> Instant {
-        match asked_at {
-            Some(asked_at) if !self.endless => asked_at + span,
-            _ => Instant::NEVER,
+    /// What counts at the event at hand: those before it, unless it has brought them nearer, as an answer by a
+    /// fast clock does.
+    pub(super) fn due(&self, timing: &Timing) -> Deadlines {
+        let (before, after) = (self.before_event(timing), self.after_asking(timing));
+        Deadlines {
+            renew: before.renew.min(after.renew),
+            stop: before.stop.min(after.stop),
+            kill: before.kill.min(after.kill),
+            dead: before.dead.min(after.dead),
         }
+    }
+
+    fn count(&self, asked: Option<Asked>, timing: &Timing) -> Deadlines {
+        let Some(Asked { at, rate }) = asked.filter(|_| !self.endless) else {
+            let renew = asked.map_or(Instant::NEVER, |asked| {
+                asked.at + timing.renew_every().div_f64(asked.rate)
+            });
+            return Deadlines {
+                renew,
+                stop: Instant::NEVER,
+                kill: Instant::NEVER,
+                dead: Instant::NEVER,
+            };
+        };
+        let dead = timing.dead_after().div_f64(rate);
+        let kill = dead.saturating_sub(timing.margin());
+        let mut grace = timing.expiry_grace();
+        if rate > 1.0 {
+            grace = grace.min(kill / 2);
+        }
+        let stop = kill.saturating_sub(grace);
+        Deadlines {
+            renew: at + timing.renew_every().div_f64(rate),
+            stop: at + stop,
+            kill: at + kill,
+            dead: at + dead,
+        }
+    }
+
+    /// A span of the store's clock, as long as it is for us, before or after the event at hand.
+    pub(super) fn at_its_rate(&self, span: Duration) -> Duration {
+        let rates = [self.asked, self.asked_before].into_iter().flatten();
+        span.div_f64(rates.map(|asked| asked.rate).fold(1.0, f64::max))
     }
 
     /// Whether anything was ordered under a grant.

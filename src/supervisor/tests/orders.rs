@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::coverage::Branch;
-use super::ledger::{Stopped, Tree};
+use super::ledger::{Asked, Stopped, Tree};
 use super::world::{World, secs};
 use crate::supervisor::{Action, Deadline, Event, Guards, Leftovers, Phase, StopWhy};
 
@@ -63,7 +63,7 @@ fn starting_is_allowed(world: &mut World<'_>, action: Action) {
         ledger.stop.is_none() && ledger.killed.is_none(),
         "P10: regained"
     );
-    let in_time = now + timing.attempt() <= ledger.after_asking(timing.stop_after());
+    let in_time = now + timing.attempt() <= ledger.after_asking(&timing).stop;
     assert!(in_time, "P4: started too late");
     if action == Action::Prepare {
         let first = world.settings.prepare && !ledger.has_begun();
@@ -79,21 +79,19 @@ fn starting_is_allowed(world: &mut World<'_>, action: Action) {
 fn arming_counts_from_asking(world: &mut World<'_>, event: Event, deadline: Deadline) {
     let (timing, ledger) = (world.settings.timing, &mut world.ledger);
     if let Event::Granted { asked_at, ttl } = event {
-        (ledger.asked_at, ledger.endless) = (Some(asked_at), ttl.is_none());
+        let (at, rate) = (asked_at, 1.0);
+        (ledger.asked, ledger.endless) = (Some(Asked { at, rate }), ttl.is_none());
         if ttl.is_none() {
             world.coverage.mark(Branch::EndlessHold);
         }
     }
     // P3, and with a loss known nothing may be armed at all.
     assert!(!ledger.lost && ledger.killed.is_none());
-    assert!(
-        deadline.stop <= ledger.after_asking(timing.stop_after()),
-        "P3"
-    );
-    assert!(
-        deadline.kill <= ledger.after_asking(timing.kill_after()),
-        "P3"
-    );
+    let latest = ledger.after_asking(&timing);
+    // Once stopping has begun its beginning is past, however fast the store's clock has run since.
+    let begun = ledger.stop.is_some() && deadline.stop <= world.now;
+    assert!(begun || deadline.stop <= latest.stop, "P3");
+    assert!(deadline.kill <= latest.kill, "P3");
     if let Some(stop) = ledger.stop {
         world.coverage.mark(Branch::ArmedWhileStopping);
         assert!(
@@ -109,10 +107,8 @@ fn renewing_is_patient(world: &World<'_>) {
     assert!(ledger.renewing.is_none(), "two renewals in flight");
     assert!(ledger.has_begun() && !ledger.lost && ledger.releases == 0);
     if let Some(last) = ledger.last_renewal {
-        assert!(
-            world.now.since(last) >= world.settings.timing.attempt(),
-            "renewed in a hurry"
-        );
+        let pause = ledger.at_its_rate(world.settings.timing.attempt());
+        assert!(world.now.since(last) >= pause, "renewed in a hurry");
     }
 }
 
@@ -133,7 +129,7 @@ fn stop_has_a_reason(world: &mut World<'_>, event: Event, why: StopWhy, grace: D
     assert_eq!(grace, expected);
     let mut began = now;
     if why == StopWhy::NotRenewed {
-        began = began.min(ledger.before_event(settings.timing.stop_after()));
+        began = began.min(ledger.due(&settings.timing).stop);
     }
     let (reason, branch) = reason_of(world, event, why);
     assert!(reason, "stopped for no reason: {why:?}");
@@ -180,7 +176,7 @@ fn reason_of(world: &World<'_>, event: Event, why: StopWhy) -> (bool, Branch) {
     let (now, settings, ledger) = (world.now, &world.settings, &world.ledger);
     match why {
         StopWhy::NotRenewed => {
-            let stop = ledger.before_event(settings.timing.stop_after());
+            let stop = ledger.due(&settings.timing).stop;
             // P4: after the hook there has to be room for an attempt.
             let too_late = ledger.tree == Tree::Prepared && now + settings.timing.attempt() > stop;
             (now >= stop || too_late, Branch::StoppedByDeadline)
@@ -229,7 +225,7 @@ fn kill_has_a_reason(world: &mut World<'_>, event: Event) {
     } else {
         let stop = ledger.stop.expect("killed without a stop");
         let grace_over = now >= stop.began + stop.grace;
-        let deadline = now >= ledger.before_event(timing.kill_after());
+        let deadline = now >= ledger.due(&timing).kill;
         assert!(grace_over || deadline, "P10: the grace was cut short");
         world.coverage.mark(match grace_over {
             true => Branch::KilledAfterGrace,

@@ -90,7 +90,16 @@ fn an_operator_is_obeyed_with_the_grace_and_renewals_go_on() {
         stop: at(1.0),
         kill: at(11.0),
     });
-    assert_eq!(rig.step(6.1, Event::Renewed { asked_at }), [arm]);
+    assert_eq!(
+        rig.step(
+            6.1,
+            Event::Renewed {
+                asked_at,
+                rate: 1.0
+            }
+        ),
+        [arm]
+    );
     assert_eq!(rig.tick(11.0), [Action::Kill]);
     assert_eq!(
         rig.step(11.1, Event::TreeEmpty),

@@ -58,7 +58,10 @@ fn nothing_is_renewed_and_nothing_heard_while_releasing() {
     let mut rig = releasing();
     for event in [
         Event::Tick,
-        Event::Renewed { asked_at: at(5.0) },
+        Event::Renewed {
+            asked_at: at(5.0),
+            rate: 1.0,
+        },
         Event::RenewalUnanswered,
         Event::StopDue,
         Event::GuardianLost,

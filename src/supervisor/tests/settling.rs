@@ -50,7 +50,16 @@ fn renewing_goes_on_while_leftovers_settle() {
     });
     assert_eq!(rig.tick(6.0), [Action::Renew]);
     let asked_at = at(6.0);
-    assert_eq!(rig.step(6.5, Event::Renewed { asked_at }), [armed(6.0)]);
+    assert_eq!(
+        rig.step(
+            6.5,
+            Event::Renewed {
+                asked_at,
+                rate: 1.0
+            }
+        ),
+        [armed(6.0)]
+    );
 }
 
 #[test]
@@ -76,7 +85,16 @@ fn leftovers_may_be_waited_for_until_a_signal() {
     let mut rig = settling(Leftovers::Wait);
     assert_eq!(rig.tick(6.0), [Action::Renew]);
     let asked_at = at(6.0);
-    assert_eq!(rig.step(6.5, Event::Renewed { asked_at }), [armed(6.0)]);
+    assert_eq!(
+        rig.step(
+            6.5,
+            Event::Renewed {
+                asked_at,
+                rate: 1.0
+            }
+        ),
+        [armed(6.0)]
+    );
     assert_eq!(rig.0.wake_at(), at(12.0));
     assert_eq!(
         rig.step(11.0, sent(libc::SIGINT)),

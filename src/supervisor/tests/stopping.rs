@@ -34,6 +34,7 @@ fn given_up() -> [Action; 2] {
 fn renewed(asked_at: f64) -> Event {
     Event::Renewed {
         asked_at: at(asked_at),
+        rate: 1.0,
     }
 }
 
@@ -137,7 +138,16 @@ fn renew_until(rig: &mut Rig, end: f64) -> Vec<(f64, Action)> {
         let now = rig.0.wake_at();
         for action in rig.0.step(now, Event::Tick) {
             if action == Action::Renew {
-                assert_eq!(rig.0.step(now, Event::Renewed { asked_at: now }), []);
+                assert_eq!(
+                    rig.0.step(
+                        now,
+                        Event::Renewed {
+                            asked_at: now,
+                            rate: 1.0
+                        }
+                    ),
+                    []
+                );
             } else {
                 others.push((now.since(at(0.0)).as_secs_f64(), action));
             }

@@ -40,20 +40,20 @@ pub(super) async fn an_expired_hold_cannot_be_renewed_or_released(bench: Bench) 
     let hold = granted(&bench.one, &claim("a")).await;
     bench.pass(30 * SECOND);
     assert_eq!(
-        bench.one.renew(&hold).await.unwrap(),
-        Renewal::Lost(LostWhy::Expired)
+        bench.one.renew(&hold).await.unwrap().untimed(),
+        Renewal::lost(LostWhy::Expired)
     );
     let next = granted(&bench.two, &claim("a")).await;
     assert_eq!(
-        bench.one.renew(&hold).await.unwrap(),
-        Renewal::Lost(LostWhy::Taken)
+        bench.one.renew(&hold).await.unwrap().untimed(),
+        Renewal::lost(LostWhy::Taken)
     );
     assert_eq!(
         bench.one.release(&hold, &completed()).await.unwrap(),
         Release::AlreadyOver
     );
     assert_eq!(
-        bench.two.renew(&next).await.unwrap(),
-        Renewal::Extended { asked: None }
+        bench.two.renew(&next).await.unwrap().untimed(),
+        Renewal::EXTENDED
     );
 }

@@ -175,12 +175,9 @@ fn a_lock_file_replaced_under_a_hold_is_a_loss() {
     let Attempt::Granted(hold) = attempt(&store, &claim("a")).unwrap() else {
         panic!("refused");
     };
-    assert_eq!(
-        now(store.renew(&hold)).unwrap(),
-        Renewal::Extended { asked: None }
-    );
+    assert_eq!(now(store.renew(&hold)).unwrap(), Renewal::EXTENDED);
     fs::remove_file(path.join("a.lock")).unwrap();
-    let lost = Renewal::Lost(LostWhy::Vanished);
+    let lost = Renewal::lost(LostWhy::Vanished);
     assert_eq!(now(store.renew(&hold)).unwrap(), lost);
     token(&open(&path, Origin::Named));
     assert_eq!(now(store.renew(&hold)).unwrap(), lost);

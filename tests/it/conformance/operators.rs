@@ -85,7 +85,7 @@ pub(super) async fn a_pause_keeps_everyone_out_and_leaves_the_holder_alone(bench
     let paused = seen.paused.unwrap();
     assert_eq!((paused.asker, paused.until_at), (asker(), None));
     let renewed = bench.one.renew(&hold).await.unwrap();
-    assert_eq!(renewed, Renewal::Extended { asked: None });
+    assert_eq!(renewed.untimed(), Renewal::EXTENDED);
     give_back(&bench, &hold).await;
     let seen = bench.one.observe(&hold.name).await.unwrap();
     assert_eq!(seen.state, LeaseState::Paused);
@@ -180,7 +180,8 @@ pub(super) async fn a_request_reaches_the_holder_unasked_and_with_its_renewal(be
     assert_eq!(again, HoldEvent::StopAsked(request.clone()));
     let renewed = bench.one.renew(&hold).await.unwrap();
     let asked = Some(request.clone());
-    assert_eq!(renewed, Renewal::Extended { asked });
+    let server_time = None;
+    assert_eq!(renewed.untimed(), Renewal::Extended { server_time, asked });
     let seen = bench.two.observe(&hold.name).await.unwrap();
     assert_eq!(seen.stop_request, Some(request));
     refused(&bench.two, &claim("a")).await;
@@ -199,7 +200,7 @@ pub(super) async fn a_request_is_for_the_hold_of_its_moment(bench: Bench) {
     assert_eq!((ended.by, ended.reason), (Some(asker().by), asker().reason));
     let next = granted(&bench.one, &claim("a")).await;
     let renewed = bench.one.renew(&next).await.unwrap();
-    assert_eq!(renewed, Renewal::Extended { asked: None });
+    assert_eq!(renewed.untimed(), Renewal::EXTENDED);
     let event = bench.one.hold_event(&next);
     let event = tokio::time::timeout(Duration::from_millis(20), event).await;
     assert!(event.is_err(), "{event:?}");
@@ -221,7 +222,7 @@ pub(super) async fn nothing_is_taken_from_a_hold_with_another_token(bench: Bench
         assert_eq!(revoke(other).await, Revoked::NotHeld);
     }
     let renewed = bench.one.renew(&hold).await.unwrap();
-    assert_eq!(renewed, Renewal::Extended { asked: None });
+    assert_eq!(renewed.untimed(), Renewal::EXTENDED);
 }
 
 pub(super) async fn a_lease_that_is_taken_away_is_lost_and_the_record_tells(bench: Bench) {
@@ -234,7 +235,7 @@ pub(super) async fn a_lease_that_is_taken_away_is_lost_and_the_record_tells(benc
     assert_eq!(revoked.unwrap(), Revoked::Revoked);
     assert_eq!(event.unwrap(), HoldEvent::Lost(LostWhy::Broken));
     let renewed = bench.one.renew(&hold).await.unwrap();
-    assert_eq!(renewed, Renewal::Lost(LostWhy::Broken));
+    assert_eq!(renewed.untimed(), Renewal::lost(LostWhy::Broken));
     let released = bench.one.release(&hold, &completed()).await.unwrap();
     assert_eq!(released, Release::AlreadyOver);
     let seen = bench.two.observe(&hold.name).await.unwrap();
@@ -244,5 +245,5 @@ pub(super) async fn a_lease_that_is_taken_away_is_lost_and_the_record_tells(benc
     let next = granted(&bench.two, &claim("a")).await;
     assert!(next.token > hold.token);
     let renewed = bench.one.renew(&hold).await.unwrap();
-    assert_eq!(renewed, Renewal::Lost(LostWhy::Broken));
+    assert_eq!(renewed.untimed(), Renewal::lost(LostWhy::Broken));
 }

@@ -116,8 +116,8 @@ pub(super) async fn an_old_release_touches_no_new_hold(bench: Bench) {
         Release::AlreadyOver
     );
     assert_eq!(
-        bench.one.renew(&new).await.unwrap(),
-        Renewal::Extended { asked: None }
+        bench.one.renew(&new).await.unwrap().untimed(),
+        Renewal::EXTENDED
     );
     refused(&bench.two, &claim("a")).await;
 }
@@ -130,12 +130,12 @@ pub(super) async fn a_released_hold_is_lost(bench: Bench) {
     );
     assert!(matches!(
         bench.one.renew(&hold).await.unwrap(),
-        Renewal::Lost(_)
+        Renewal::Lost { .. }
     ));
     granted(&bench.two, &claim("a")).await;
     assert!(matches!(
         bench.one.renew(&hold).await.unwrap(),
-        Renewal::Lost(_)
+        Renewal::Lost { .. }
     ));
 }
 
@@ -144,8 +144,8 @@ pub(super) async fn a_renewal_extends(bench: Bench) {
     for _ in 0..3 {
         bench.pass(20 * SECOND);
         assert_eq!(
-            bench.one.renew(&hold).await.unwrap(),
-            Renewal::Extended { asked: None }
+            bench.one.renew(&hold).await.unwrap().untimed(),
+            Renewal::EXTENDED
         );
         refused(&bench.two, &claim("a")).await;
     }

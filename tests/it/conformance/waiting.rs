@@ -27,8 +27,8 @@ pub(super) async fn a_waiter_wakes_on_release(bench: Bench) {
         let next = granted(&bench.two, &asked).await;
         drop(place);
         assert_eq!(
-            bench.two.renew(&next).await.unwrap(),
-            Renewal::Extended { asked: None }
+            bench.two.renew(&next).await.unwrap().untimed(),
+            Renewal::EXTENDED
         );
         refused(&bench.one, &claim("a")).await;
         assert_eq!(

@@ -80,7 +80,7 @@ fn a_holder_whose_lease_is_deleted_is_told_and_followed_by_nobody() {
         let (event, ()) = tokio::join!(one.hold_event(&hold), is_guarded(&two, SECOND));
         assert_eq!(event.unwrap(), HoldEvent::Lost(LostWhy::Vanished));
         let renewed = one.renew(&hold).await.unwrap();
-        assert_eq!(renewed, Renewal::Lost(LostWhy::Vanished));
+        assert_eq!(renewed.untimed(), Renewal::lost(LostWhy::Vanished));
         // It may still be killing what ran: as long as it listens nobody follows.
         server.set_clock(SETTLED + 10 * TTL);
         is_guarded(&two, SECOND).await;
@@ -144,7 +144,7 @@ fn a_restart_without_data_is_waited_out() {
         is_guarded(&two, TTL + SECOND).await;
         // Its holder connects again, and knows by its next renewal.
         let renewed = one.renew(&first).await.unwrap();
-        assert_eq!(renewed, Renewal::Lost(LostWhy::Vanished));
+        assert_eq!(renewed.untimed(), Renewal::lost(LostWhy::Vanished));
         gone(&server, one).await;
         server.set_clock(SETTLED + TTL + SECOND);
         assert!(granted(&two, &claim("a")).await.token > first.token);
@@ -164,7 +164,7 @@ fn a_restart_with_data_keeps_the_holder_and_its_renewal_ends_the_guard() {
         let two = client(&url);
         is_guarded(&two, TTL + SECOND).await;
         let renewed = one.renew(&hold).await.unwrap();
-        assert_eq!(renewed, Renewal::Extended { asked: None });
+        assert_eq!(renewed.untimed(), Renewal::EXTENDED);
         assert_eq!(refused(&two, &claim("a")).await.why, RefusedWhy::Held);
         let released = one.release(&hold, &completed()).await.unwrap();
         assert_eq!(released, Release::Released);

@@ -114,8 +114,8 @@ fn a_waiter_comes_back_to_its_place() {
             refused(&waiter.store, &waiter.claim).await;
         }
         assert_eq!(
-            holder.renew(&hold).await.unwrap(),
-            Renewal::Extended { asked: None }
+            holder.renew(&hold).await.unwrap().untimed(),
+            Renewal::EXTENDED
         );
         release(&holder, &hold).await;
         refused(&late.store, &late.claim).await;
@@ -178,7 +178,7 @@ fn the_first_in_line_follows_a_dead_holder() {
         tokio::time::sleep(SECOND).await;
         // The first in line is told of the new end, and asks nobody.
         let renewed = holder.renew(&hold).await.unwrap();
-        assert_eq!(renewed, Renewal::Extended { asked: None });
+        assert_eq!(renewed.untimed(), Renewal::EXTENDED);
         let started = Instant::now();
         drop(holder);
         waiter.hold().await;
@@ -241,8 +241,8 @@ fn an_idle_line_costs_nothing() {
         ];
         // The first makes its script known to the server.
         assert_eq!(
-            holder.renew(&hold).await.unwrap(),
-            Renewal::Extended { asked: None }
+            holder.renew(&hold).await.unwrap().untimed(),
+            Renewal::EXTENDED
         );
         let before = commands(&server);
         let wait = async {
@@ -253,8 +253,8 @@ fn an_idle_line_costs_nothing() {
             for _ in 0..5 {
                 tokio::time::sleep(Duration::from_millis(500)).await;
                 assert_eq!(
-                    holder.renew(&hold).await.unwrap(),
-                    Renewal::Extended { asked: None }
+                    holder.renew(&hold).await.unwrap().untimed(),
+                    Renewal::EXTENDED
                 );
             }
         };

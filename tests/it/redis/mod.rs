@@ -2,6 +2,7 @@
 //! loss of data, and what happens to a command when the server or the way to it fails.
 
 mod ambiguous;
+mod clock;
 mod example;
 mod faults;
 mod guard;
@@ -26,6 +27,7 @@ use crate::conformance::stores::claim;
 pub(crate) fn trials() -> Vec<Trial> {
     [
         ambiguous::trials(),
+        clock::trials(),
         example::trials(),
         faults::trials(),
         guard::trials(),

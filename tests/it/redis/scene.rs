@@ -38,6 +38,11 @@ impl Scene {
         }
     }
 
+    /// What leasectl has said so far.
+    pub(super) fn said(&self) -> String {
+        self.run.as_ref().map(Running::stderr).unwrap_or_default()
+    }
+
     /// Goes on for longer than a hold lives without renewals, and ends well when the command does.
     #[track_caller]
     pub(super) fn survives(self) -> Ended {
@@ -78,7 +83,7 @@ fn command(lab: &Lab, url: &str) -> Command {
     let ttl = format!("{}s", TTL.as_secs());
     let mut command = lab.leasectl(["run", "--lease", "a", "--ttl", &ttl]);
     let script = "echo ready; while [ ! -e done ]; do sleep 0.05; done";
-    command.args(["--", "sh", "-c", script]);
+    command.args(["--events", "events", "--", "sh", "-c", script]);
     command.env("LEASECTL_STORE", url);
     command
 }

@@ -44,17 +44,11 @@ async fn after_its_answers_it_is_silent_on_every_connection() {
     let two = one.another_connection();
     let asked = claim();
     let hold = hold_of(answer(one.try_acquire(&asked)).await);
-    assert_eq!(
-        answer(two.renew(&hold)).await,
-        Some(Renewal::Extended { asked: None })
-    );
+    assert_eq!(answer(two.renew(&hold)).await, Some(Renewal::EXTENDED));
     assert_eq!(answer(two.renew(&hold)).await, None);
     assert!(answer(one.observe(&hold.name)).await.is_none());
     one.answer_again();
-    assert_eq!(
-        answer(two.renew(&hold)).await,
-        Some(Renewal::Extended { asked: None })
-    );
+    assert_eq!(answer(two.renew(&hold)).await, Some(Renewal::EXTENDED));
 }
 
 #[tokio::test]
@@ -62,17 +56,14 @@ async fn after_its_renewals_the_lease_is_lost() {
     let store = store(None, Some(2));
     let hold = hold_of(answer(store.try_acquire(&claim())).await);
     for _ in 0..2 {
-        assert_eq!(
-            answer(store.renew(&hold)).await,
-            Some(Renewal::Extended { asked: None })
-        );
+        assert_eq!(answer(store.renew(&hold)).await, Some(Renewal::EXTENDED));
     }
-    let lost = Some(Renewal::Lost(LostWhy::Taken));
+    let lost = Some(Renewal::lost(LostWhy::Taken));
     assert_eq!(answer(store.renew(&hold)).await, lost);
     assert!(
         answer(store.renew(&hold))
             .await
-            .is_some_and(|r| r != Renewal::Extended { asked: None })
+            .is_some_and(|r| r != Renewal::EXTENDED)
     );
 }
 
