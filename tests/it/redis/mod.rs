@@ -1,6 +1,7 @@
 //! What only a store on a Redis server promises, against a real one: the line of waiters, the guard after a
 //! loss of data, and what happens to a command when the server or the way to it fails.
 
+mod advice;
 mod ambiguous;
 mod example;
 mod faults;
@@ -25,6 +26,7 @@ use crate::conformance::stores::claim;
 
 pub(crate) fn trials() -> Vec<Trial> {
     [
+        advice::trials(),
         ambiguous::trials(),
         example::trials(),
         faults::trials(),

@@ -40,7 +40,7 @@ fn run_on(lab: &Lab, url: &str) -> Ended {
 }
 
 /// The URL of a server with a user and a password.
-fn with_login(server: &RedisServer, login: &str) -> String {
+pub(super) fn with_login(server: &RedisServer, login: &str) -> String {
     let url = server.url("restart-guard=off");
     url.replacen("://", &format!("://{login}@"), 1)
 }
@@ -90,16 +90,21 @@ fn a_user_may_not() {
     is_refused(&server, "app:c4nary", 125, "NOPERM");
 }
 
-fn a_user_with_the_rights_of_the_example_may() {
+/// A user with the rights of the example, whose password is `c4nary`.
+pub(super) fn let_in_the_user_of_the_example(server: &RedisServer) {
     let text = fs::read_to_string("examples/redis.acl").unwrap();
     let user = text.lines().find_map(|line| line.strip_prefix("user "));
     let user = user.unwrap().replace(">PASSWORD", ">c4nary");
-    let server = RedisServer::start(&[]);
     let words: Vec<_> = ["ACL", "SETUSER"]
         .into_iter()
         .chain(user.split(' '))
         .collect();
     server.cli(&words);
+}
+
+fn a_user_with_the_rights_of_the_example_may() {
+    let server = RedisServer::start(&[]);
+    let_in_the_user_of_the_example(&server);
     let lab = Lab::new();
     let url = with_login(&server, "leasectl:c4nary");
     run_on(&lab, &url).expect_code(0);
