@@ -8,6 +8,7 @@ mod faults;
 mod guard;
 mod hostile;
 mod line;
+mod network;
 mod refusals;
 mod scene;
 mod storm;
@@ -33,6 +34,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         guard::trials(),
         hostile::trials(),
         line::trials(),
+        network::trials(),
         refusals::trials(),
         storm::trials(),
         tls::trials(),

@@ -34,6 +34,8 @@ pub(crate) fn trials() -> Vec<Trial> {
 pub(crate) struct RedisServer {
     process: Option<Killed>,
     directory: TempDir,
+    /// The words before the program's own.
+    on: Vec<String>,
     options: Vec<String>,
     clock: Option<File>,
 }
@@ -43,7 +45,14 @@ impl RedisServer {
     #[track_caller]
     pub(crate) fn start(options: &[&str]) -> Self {
         needs("redis-server");
-        Self::begin(options, None)
+        Self::begin(&[], options, None)
+    }
+
+    /// Starts one on another machine: `on` are the words that lead there.
+    #[track_caller]
+    pub(crate) fn start_on(on: &[String], options: &[&str]) -> Self {
+        needs("redis-server");
+        Self::begin(on, options, None)
     }
 
     /// Starts one whose clock stands still at `micros` after 1970 until it is told to go on.
@@ -51,10 +60,10 @@ impl RedisServer {
     pub(crate) fn with_clock(options: &[&str], micros: u64) -> Self {
         needs("redis-server");
         needs("gcc");
-        Self::begin(options, Some(micros))
+        Self::begin(&[], options, Some(micros))
     }
 
-    fn begin(options: &[&str], micros: Option<u64>) -> Self {
+    fn begin(on: &[String], options: &[&str], micros: Option<u64>) -> Self {
         let directory = tempfile::Builder::new().prefix("redis-").tempdir().unwrap();
         let clock = micros.map(|micros| {
             let path = directory.path().join("clock");
@@ -70,6 +79,7 @@ impl RedisServer {
         let mut server = Self {
             process: None,
             directory,
+            on: on.to_vec(),
             options: options.iter().map(|&option| option.to_owned()).collect(),
             clock,
         };
@@ -79,9 +89,17 @@ impl RedisServer {
 
     /// Starts it again, with what it finds in its directory.
     pub(crate) fn up(&mut self) {
+        self.launch();
+        wait_until(START, "the Redis server to answer", || self.answers());
+    }
+
+    fn launch(&mut self) {
         let log = File::create(self.path("log")).unwrap();
-        let mut command = Command::new("redis-server");
+        let mut words = self.on.clone();
+        words.push("redis-server".to_owned());
+        let mut command = Command::new(&words[0]);
         command
+            .args(&words[1..])
             .args(["--port", "0", "--unixsocket"])
             .arg(self.socket())
             .args(["--save", "", "--appendonly", "no", "--dir"])
@@ -96,7 +114,22 @@ impl RedisServer {
         }
         fs::remove_file(self.socket()).ok();
         self.process = Some(Killed::spawn(&mut command).unwrap());
-        wait_until(START, "the Redis server to answer", || self.answers());
+    }
+
+    /// Starts it again with options more, and returns while it still loads its data.
+    pub(crate) fn up_and_loading(&mut self, options: &[&str]) {
+        let more = options.iter().map(|&option| option.to_owned());
+        self.options.extend(more);
+        self.launch();
+        wait_until(START, "the Redis server to load", || {
+            self.first_letters().is_ok_and(|said| &said == b"-LOA")
+        });
+    }
+
+    /// Has it carry out a command that nobody waits for.
+    pub(crate) fn tell(&self, line: &str) {
+        let mut stream = UnixStream::connect(self.socket()).unwrap();
+        stream.write_all(format!("{line}\r\n").as_bytes()).unwrap();
     }
 
     /// Kills it; its directory stays.
@@ -162,16 +195,18 @@ impl RedisServer {
     }
 
     fn answers(&self) -> bool {
-        let asked = || -> std::io::Result<u8> {
-            let mut stream = UnixStream::connect(self.socket())?;
-            stream.set_read_timeout(Some(Duration::from_secs(1)))?;
-            stream.write_all(b"PING\r\n")?;
-            let mut first = [0; 4];
-            stream.read_exact(&mut first)?;
-            // "-LOADING" is no answer yet; "-NOAUTH" is one.
-            Ok(if &first == b"-LOA" { 0 } else { first[0] })
-        };
-        asked().is_ok_and(|first| first != 0)
+        // "-LOADING" is no answer yet; "-NOAUTH" is one.
+        self.first_letters().is_ok_and(|said| &said != b"-LOA")
+    }
+
+    /// How it begins to answer.
+    fn first_letters(&self) -> std::io::Result<[u8; 4]> {
+        let mut stream = UnixStream::connect(self.socket())?;
+        stream.set_read_timeout(Some(Duration::from_secs(1)))?;
+        stream.write_all(b"PING\r\n")?;
+        let mut first = [0; 4];
+        stream.read_exact(&mut first)?;
+        Ok(first)
     }
 }
 
