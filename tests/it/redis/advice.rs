@@ -14,6 +14,7 @@ pub(crate) fn trials() -> Vec<Trial> {
     trials![
         a_server_that_is_set_well_has_no_warnings,
         each_setting_that_does_not_suit_is_named,
+        versions_and_valkey_are_told_apart,
         a_replica_is_named_with_its_primary,
         a_clock_that_is_off_is_weak,
         what_the_rights_forbid_to_read_is_said,
@@ -104,6 +105,19 @@ fn each_setting_that_does_not_suit_is_named() {
         server.cli(&["CONFIG", "SET", name, good]);
         assert_eq!(warnings(&server), [], "{name} {good}");
     }
+}
+
+fn versions_and_valkey_are_told_apart() {
+    let old = warnings(&RedisServer::start_as("redis-server-6.2", &WELL));
+    assert_eq!(old.len(), 1, "{old:?}");
+    assert!(
+        old[0].0 == "version" && old[0].1.starts_with("Redis 6.2."),
+        "{old:?}"
+    );
+    let valkey = RedisServer::start_as("valkey-server", &WELL);
+    assert_eq!(warnings(&valkey), []);
+    let settings = settings(&valkey.url("restart-guard=off"));
+    assert!(settings[0].seen.starts_with("Valkey "), "{settings:?}");
 }
 
 /// Before the live check says that it cannot be used.

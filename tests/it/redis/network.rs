@@ -52,7 +52,7 @@ impl Party {
         let labs = [Lab::new(), Lab::new(), Lab::new()];
         Self {
             witness: Witness::new(labs[0].path("witness")),
-            server: RedisServer::start_on(&network.at_the_server(), &options),
+            server: RedisServer::start_on(network.at_the_server(), &options),
             labs,
             network,
         }

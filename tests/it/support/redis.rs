@@ -3,7 +3,7 @@
 //! It listens on a socket in its directory and on no port, so that no other server can be mistaken for it.
 
 use std::fs::{self, File};
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::fs::FileExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -18,6 +18,8 @@ use tempfile::TempDir;
 use super::needs::needs;
 use super::processes::{Killed, send, wait_until};
 
+/// The program that most tests are about.
+const REDIS: &str = "redis-server";
 /// How long a server may take to start on a busy machine.
 const START: Duration = Duration::from_secs(30);
 
@@ -34,8 +36,8 @@ pub(crate) fn trials() -> Vec<Trial> {
 pub(crate) struct RedisServer {
     process: Option<Killed>,
     directory: TempDir,
-    /// The words before the program's own.
-    on: Vec<String>,
+    /// The program, after the words that lead to another machine.
+    program: Vec<String>,
     options: Vec<String>,
     clock: Option<File>,
 }
@@ -44,26 +46,39 @@ impl RedisServer {
     /// Starts one with `options` on its command line. First line of a test, as [`needs`] is.
     #[track_caller]
     pub(crate) fn start(options: &[&str]) -> Self {
-        needs("redis-server");
-        Self::begin(&[], options, None)
+        Self::start_as(REDIS, options)
+    }
+
+    /// Starts another program than Redis, or another version.
+    #[track_caller]
+    pub(crate) fn start_as(program: &str, options: &[&str]) -> Self {
+        needs(program);
+        Self::begin(vec![program.to_owned()], options, None)
     }
 
     /// Starts one on another machine: `on` are the words that lead there.
     #[track_caller]
-    pub(crate) fn start_on(on: &[String], options: &[&str]) -> Self {
-        needs("redis-server");
+    pub(crate) fn start_on(mut on: Vec<String>, options: &[&str]) -> Self {
+        needs(REDIS);
+        on.push(REDIS.to_owned());
         Self::begin(on, options, None)
     }
 
     /// Starts one whose clock stands still at `micros` after 1970 until it is told to go on.
     #[track_caller]
     pub(crate) fn with_clock(options: &[&str], micros: u64) -> Self {
-        needs("redis-server");
-        needs("gcc");
-        Self::begin(&[], options, Some(micros))
+        Self::with_clock_as(REDIS, options, micros)
     }
 
-    fn begin(on: &[String], options: &[&str], micros: Option<u64>) -> Self {
+    /// The same with another program than Redis, or another version.
+    #[track_caller]
+    pub(crate) fn with_clock_as(program: &str, options: &[&str], micros: u64) -> Self {
+        needs(program);
+        needs("gcc");
+        Self::begin(vec![program.to_owned()], options, Some(micros))
+    }
+
+    fn begin(program: Vec<String>, options: &[&str], micros: Option<u64>) -> Self {
         let directory = tempfile::Builder::new().prefix("redis-").tempdir().unwrap();
         let clock = micros.map(|micros| {
             let path = directory.path().join("clock");
@@ -79,7 +94,7 @@ impl RedisServer {
         let mut server = Self {
             process: None,
             directory,
-            on: on.to_vec(),
+            program,
             options: options.iter().map(|&option| option.to_owned()).collect(),
             clock,
         };
@@ -95,11 +110,9 @@ impl RedisServer {
 
     fn launch(&mut self) {
         let log = File::create(self.path("log")).unwrap();
-        let mut words = self.on.clone();
-        words.push("redis-server".to_owned());
-        let mut command = Command::new(&words[0]);
+        let mut command = Command::new(&self.program[0]);
         command
-            .args(&words[1..])
+            .args(&self.program[1..])
             .args(["--port", "0", "--unixsocket"])
             .arg(self.socket())
             .args(["--save", "", "--appendonly", "no", "--dir"])
@@ -150,10 +163,25 @@ impl RedisServer {
         }
     }
 
-    /// Sets its clock, in microseconds after 1970.
+    /// Sets its clock, in microseconds after 1970. Returns when it has looked at it.
     pub(crate) fn set_clock(&self, micros: u64) {
         let clock = self.clock.as_ref().unwrap();
         clock.write_all_at(&micros.to_ne_bytes(), 0).unwrap();
+        wait_until(START, "the server to look at its clock", || {
+            let wanted = micros / 1_000_000;
+            // One that wants a password does not tell; one that counts on by itself may be a moment ahead.
+            self.seconds()
+                .is_none_or(|seconds| seconds == wanted || seconds == wanted + 1)
+        });
+    }
+
+    /// What it says to TIME: `*2`, `$10`, the seconds, and the rest.
+    fn seconds(&self) -> Option<u64> {
+        let mut stream = UnixStream::connect(self.socket()).ok()?;
+        stream.set_read_timeout(Some(Duration::from_secs(1))).ok()?;
+        stream.write_all(b"TIME\r\n").ok()?;
+        let mut lines = BufReader::new(stream).lines().map_while(Result::ok);
+        lines.nth(2)?.parse().ok()
     }
 
     /// Sends it a signal.
