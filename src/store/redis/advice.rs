@@ -18,6 +18,9 @@ const KEEPALIVE: &str = "tcp-keepalive";
 /// Below this many bytes a listener is cut off by a few messages.
 const TINY: u64 = 1 << 20;
 
+/// The most letters of the server's own words that a line can hold.
+const LONGEST: usize = 80;
+
 /// What the server said.
 #[derive(Debug, Default)]
 struct Said {
@@ -90,11 +93,12 @@ impl Said {
     /// A line of `INFO`.
     fn info(&self, key: &str) -> Option<&str> {
         let mut lines = self.info.lines();
-        lines.find_map(|line| line.strip_prefix(key)?.strip_prefix(':').map(str::trim))
+        let found = lines.find_map(|line| line.strip_prefix(key)?.strip_prefix(':'));
+        found.map(|text| shown(text.trim()))
     }
 
     fn configured(&self, name: &str) -> Option<&str> {
-        self.configured.get(name).map(String::as_str)
+        self.configured.get(name).map(|text| shown(text))
     }
 
     fn version(&self) -> Option<Setting> {
@@ -187,7 +191,7 @@ impl Said {
 
     fn buffers(&self) -> Option<Setting> {
         const WHAT: &str = "buffers";
-        let (hard, soft) = pubsub(self.configured(BUFFERS)?)?;
+        let (hard, soft) = pubsub(self.configured.get(BUFFERS)?)?;
         let seen = format!("{BUFFERS} pubsub {hard} {soft}");
         let least = [hard, soft].into_iter().filter(|limit| *limit > 0).min();
         Some(match least {
@@ -244,6 +248,12 @@ impl Said {
             suits: Suits::Unread,
         })
     }
+}
+
+/// Foreign words at a length that a line can hold.
+fn shown(text: &str) -> &str {
+    let end = text.char_indices().nth(LONGEST).map(|(end, _)| end);
+    end.and_then(|end| text.get(..end)).unwrap_or(text)
 }
 
 /// The hard and the soft limit of those who listen, in bytes.
@@ -310,6 +320,16 @@ mod tests {
         for limits in ["pubsub 0 0", "pubsub 1000 0", "pubsub 33554432 1000"] {
             assert_eq!(rated("buffers", "", limits), Suits::Badly, "{limits}");
         }
+    }
+
+    #[test]
+    fn what_a_server_says_is_cut_to_a_line() {
+        let said = Said {
+            info: format!("role:slave\r\nmaster_host:{}\r\n", "\u{e9}".repeat(500)),
+            ..Said::default()
+        };
+        let role = said.role().unwrap().seen;
+        assert!(role.chars().count() < 200, "{role}");
     }
 
     #[test]

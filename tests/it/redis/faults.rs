@@ -138,7 +138,7 @@ fn a_server_that_becomes_a_replica() {
 fn a_server_that_is_busy_with_one_command() {
     let mut scene = Scene::start(&["--enable-debug-command", "yes"]);
     let waiter = scene.waiter("1m");
-    scene.server.tell("DEBUG SLEEP 8");
+    scene.server.tell("DEBUG SLEEP 10");
     let newcomer = scene.newcomer("2s");
     scene.is_stopped("a could not be renewed in time");
     assert_eq!(waiter.stdout(), "", "nobody grants anything meanwhile");

@@ -24,7 +24,7 @@ pub(crate) fn trials() -> Vec<Trial> {
     ]
 }
 
-const TTL: Duration = Duration::from_secs(4);
+const TTL: Duration = Duration::from_secs(6);
 /// The host that is cut off, and the other.
 const CUT: usize = 0;
 const WELL: usize = 1;
@@ -85,7 +85,7 @@ impl Party {
     /// One that holds until a file `done` is there. Returns when its command runs.
     fn holder(&self, host: usize) -> Running {
         let script = "echo ready; while [ ! -e done ]; do sleep 0.05; done";
-        let holder = self.run(host, &["--lease", "a", "--ttl", "4s"], script);
+        let holder = self.run(host, &["--lease", "a", "--ttl", "6s"], script);
         wait_until(PATIENCE, "the command to run", || {
             holder.stdout() == "ready\n"
         });
@@ -156,7 +156,9 @@ fn a_holder_is_cut_off_for_a_moment(lost: Lost) {
     let party = Party::new();
     let holder = party.holder(CUT);
     party.network.cut(CUT, lost);
-    std::thread::sleep(Duration::from_secs(1));
+    wait_until(PATIENCE, "doubt", || {
+        holder.stderr().contains("cannot be reached to renew")
+    });
     party.network.heal();
     let renewed = || {
         party
