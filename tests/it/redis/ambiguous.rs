@@ -11,7 +11,7 @@ use leasectl::lease::{
 };
 use libtest_mimic::Trial;
 
-use super::{client, run};
+use super::{claim_for, client, run};
 use crate::conformance::stores::{claim, completed, granted, refused};
 use crate::support::proxy::Proxy;
 use crate::support::redis::RedisServer;
@@ -28,6 +28,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         a_renewal_that_arrives_twice_extends,
         a_release_that_arrives_twice_releases,
         a_late_copy_of_an_acquisition_takes_nothing,
+        a_late_copy_of_an_acquisition_keeps_a_free_lease_for_one_time_to_live,
         a_late_copy_of_a_renewal_revives_nothing,
         a_late_copy_of_a_release_spares_the_next_hold,
     ]
@@ -245,6 +246,25 @@ fn a_late_copy_of_an_acquisition_takes_nothing() {
         assert_eq!(seen.record.unwrap().token, next.token);
         let renewed = ways.sure.renew(&next).await.unwrap();
         assert_eq!(renewed, Renewal::Extended { asked: None });
+    });
+}
+
+/// Nobody runs under it, and nobody renews it: others come late, and never beside anybody.
+fn a_late_copy_of_an_acquisition_keeps_a_free_lease_for_one_time_to_live() {
+    let ways = Ways::new();
+    run(async {
+        ways.warm().await;
+        ways.proxy.copy_the_next_request();
+        let hold = granted(&ways.shaky, &claim_for(Duration::from_secs(2))).await;
+        let released = ways.shaky.release(&hold, &completed()).await.unwrap();
+        assert_eq!(released, Release::Released);
+        ways.proxy.deliver_the_copy();
+        let refusal = refused(&ways.sure, &claim("a")).await;
+        let rest = refusal.look_again.unwrap();
+        assert!(rest <= Duration::from_secs(2), "{rest:?}");
+        tokio::time::sleep(rest).await;
+        let next = granted(&ways.sure, &claim("a")).await;
+        assert!(next.token > hold.token);
     });
 }
 
