@@ -11,8 +11,8 @@ use tokio::time::{sleep, timeout};
 
 use crate::clock::{Clock, Instant};
 use crate::lease::{
-    Ask, Asked, Asker, Attempt, Claim, Doing, Effect, Ending, FencingToken, Hold, HoldEvent,
-    LeaseName, LeaseStore, Observation, Place, Release, Renewal, Revoked, StoreError,
+    Advice, Ask, Asked, Asker, Attempt, Claim, Doing, Effect, Ending, FencingToken, Hold,
+    HoldEvent, LeaseName, LeaseStore, Observation, Place, Release, Renewal, Revoked, StoreError,
 };
 
 /// A store, a clock and a time limit.
@@ -183,6 +183,15 @@ impl Keeper {
         let forgotten = self.store.forget(name);
         self.limited(Doing::Forget, LONGEST_SEEKING, forgotten)
             .await
+    }
+
+    /// What the server says of itself, for people who set it up.
+    ///
+    /// # Errors
+    /// As [`Keeper::acquire`].
+    pub async fn advice(&self) -> Result<Advice, StoreError> {
+        let advice = self.store.advice();
+        self.limited(Doing::Advise, LONGEST_SEEKING, advice).await
     }
 
     /// Takes a lease away from the hold with this token.

@@ -3,11 +3,13 @@
 use std::ffi::OsString;
 use std::sync::Arc;
 
+use tokio::runtime::Runtime;
+
 use super::args::DoctorArgs;
 use super::exit::{self, Exit};
 use super::operating::{self, Desk, Failed};
 use super::{os_error, output, printable};
-use crate::commands::doctor::{Failure, Finding, Rating, examine, examine_machine};
+use crate::commands::doctor::{Failure, Finding, Rating, examine, examine_machine, examine_server};
 use crate::lease::{Change, Expiry, Fencing, LeaseStore, Promises};
 
 /// Examines what was typed.
@@ -47,13 +49,24 @@ struct Report {
 }
 
 impl Report {
-    /// Lives through the life of a lease.
+    /// Asks the server about itself, and lives through the life of a lease.
     fn examine(&mut self, store: &Arc<dyn LeaseStore>) -> Result<(), Failed> {
-        print("\nlive check, on a lease of its own\n")?;
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
             .map_err(|error| Failed::invalid(os_error(&error)))?;
+        let asked = runtime.block_on(examine_server(Arc::clone(store)));
+        if !asked.as_ref().is_ok_and(Vec::is_empty) {
+            print("\nserver\n")?;
+        }
+        for finding in Self::or_failed(asked)? {
+            self.found(finding)?;
+        }
+        self.live(&runtime, store)
+    }
+
+    fn live(&mut self, runtime: &Runtime, store: &Arc<dyn LeaseStore>) -> Result<(), Failed> {
+        print("\nlive check, on a lease of its own\n")?;
         let mut printed = Ok(());
         let mut found = |finding| {
             let told = self.found(finding);
@@ -61,8 +74,13 @@ impl Report {
         };
         let examined = runtime.block_on(examine(Arc::clone(store), &mut found));
         printed?;
+        Self::or_failed(examined)
+    }
+
+    /// What was found, or why nothing was, which is printed.
+    fn or_failed<T>(examined: Result<T, Failure>) -> Result<T, Failed> {
         let (what, failed) = match examined {
-            Ok(()) => return Ok(()),
+            Ok(found) => return Ok(found),
             Err(Failure::Store(what, error)) => (what, Failed::from(error)),
             Err(Failure::Broken(what, why)) => (
                 what,

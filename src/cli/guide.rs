@@ -211,7 +211,13 @@ Examples:
 
 /// Below `leasectl doctor --help`.
 pub(super) const DOCTOR: &str = "\
-What is printed:
+What is examined:
+  store         what it promises, and what breaks exclusion all the same
+  server        how it is set, where there is one, as far as it lets us read that
+  live check    a lease of its own, through its whole life; no other is touched
+  this machine  how a command is kept together, and the clocks
+
+How it is rated:
   ok    as promised
   weak  it works, but not for everything, or not as well as it could; what to do is said
   BAD   a promise is not kept; what to do is said

@@ -63,6 +63,8 @@ pub enum Doing {
     Revoke,
     /// Remove what is kept of a lease.
     Forget,
+    /// Ask the server about itself.
+    Advise,
 }
 
 impl fmt::Display for Doing {
@@ -78,6 +80,7 @@ impl fmt::Display for Doing {
             Self::Ask => "ask for the lease",
             Self::Revoke => "take the lease away",
             Self::Forget => "remove what is kept of the lease",
+            Self::Advise => "ask the server about itself",
         })
     }
 }

@@ -12,6 +12,7 @@
 //! 3. **Fencing.** What no clock can see (a hypervisor's pause, a store that lost acknowledged writes)
 //!    only the guarded resource can catch, by refusing a lower [`FencingToken`] than it has seen.
 
+mod advice;
 mod ask;
 mod claim;
 mod error;
@@ -29,6 +30,7 @@ mod tenure;
 mod timing;
 mod token;
 
+pub use advice::{Advice, Setting, Suits};
 pub use ask::{Ask, Asked, Asker, HoldEvent, Pause, Revoked, StopRequest};
 pub use claim::{Claim, Purpose};
 pub use error::{Cause, Doing, Effect, StoreError, StoreLabel, in_one_line};

@@ -7,8 +7,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::{
-    Ask, Asked, Asker, Claim, Ending, FencingToken, Hold, HoldEvent, LeaseName, Observation,
-    Promises, Revoked, ServerTime, StopRequest, StoreError, StoreLabel,
+    Advice, Ask, Asked, Asker, Claim, Ending, FencingToken, Hold, HoldEvent, LeaseName,
+    Observation, Promises, Revoked, ServerTime, StopRequest, StoreError, StoreLabel,
 };
 
 /// A place that can say who holds a named lease.
@@ -135,6 +135,16 @@ pub trait LeaseStore: fmt::Debug + Send + Sync + 'static {
         token: FencingToken,
         asker: &Asker,
     ) -> Result<Revoked, StoreError>;
+
+    /// What the server says of itself that leases depend on, for people who set it up.
+    ///
+    /// - Looks without touching; what an operator could set better is said with what comes of it.
+    /// - What our credentials do not let us read is said as well ([`super::Suits::Unread`]), and is no error.
+    /// - Empty where there is no server that could be set up otherwise.
+    /// - Its wall clock is for people to compare; nothing is decided by it.
+    async fn advice(&self) -> Result<Advice, StoreError> {
+        Ok(Advice::default())
+    }
 }
 
 /// The answer to an attempt. Both are ordinary; neither is an error.

@@ -18,7 +18,7 @@ use crate::process::identity;
 /// Every name that a doctor uses begins so.
 const PREFIX: &str = "leasectl-doctor/";
 /// One request may take so long: a doctor is asked by people.
-const ATTEMPT: Duration = Duration::from_secs(1);
+pub(super) const ATTEMPT: Duration = Duration::from_secs(1);
 /// What the store tells unasked has to come within this time, else it is not told.
 const TOLD: Duration = Duration::from_secs(2);
 /// Where a change is polled, it is seen within this time.

@@ -6,7 +6,9 @@
 mod finding;
 mod live;
 mod machine;
+mod server;
 
 pub use finding::{Failure, Finding, Rating};
 pub use live::examine;
 pub use machine::examine_machine;
+pub use server::examine_server;

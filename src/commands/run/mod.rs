@@ -15,6 +15,7 @@ mod news;
 mod onlooker;
 mod perform;
 mod plan;
+mod renewals;
 mod requests;
 mod signals;
 

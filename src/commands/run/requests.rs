@@ -9,8 +9,7 @@ use super::onlooker::{self, Onlooker};
 use crate::clock::{Instant, spread};
 use crate::keeper::Keeper;
 use crate::lease::{
-    Attempt, Claim, Ending, Hold, Jump, LostWhy, Observation, Place, Reading, Refusal, Release,
-    Renewal, ServerTime, StoreError,
+    Attempt, Claim, Ending, Hold, Observation, Place, Refusal, Release, Renewal, StoreError,
 };
 use crate::supervisor::{Event, Fatal};
 
@@ -115,32 +114,7 @@ impl Driver<'_> {
                 self.place = place;
                 self.failed(error)
             }
-            Answer::Renewed(Ok((asked_at, Renewal::Extended { server_time, asked }))) => {
-                let jump = self.jump(asked_at, server_time);
-                let rate = jump.map_or(1.0, |jump| jump.rate);
-                self.renewed(asked_at, rate);
-                if let Some(jump) = jump {
-                    self.audience.hear(&News::ClockJump { jump });
-                }
-                if let Some(request) = asked {
-                    self.hand_back.asked(request);
-                }
-                Event::Renewed { asked_at, rate }
-            }
-            Answer::Renewed(Ok((asked_at, Renewal::Lost { server_time, why }))) => {
-                self.lost = true;
-                let jump = self.jump(asked_at, server_time);
-                let by_the_clock = why == LostWhy::Expired && jump.is_some_and(|it| it.forward);
-                Event::RenewalLost(if by_the_clock {
-                    LostWhy::ClockJump
-                } else {
-                    why
-                })
-            }
-            Answer::Renewed(Err(error)) => {
-                self.not_renewed(error);
-                Event::RenewalUnanswered
-            }
+            Answer::Renewed(answer) => self.renewal_answered(answer),
             Answer::Released(Ok(Release::Released | Release::AlreadyOver)) => {
                 let (renewals, held) = (self.renewals, self.held());
                 self.audience.hear(&News::Released { renewals, held });
@@ -165,46 +139,6 @@ impl Driver<'_> {
         });
         self.hand_back.listen(self.keeper.clone(), hold.clone());
         self.hold = Some(hold);
-    }
-
-    /// What the store's clock has done since the last renewal that two clocks of the same rate do not.
-    fn jump(&mut self, asked_at: Instant, server_time: Option<ServerTime>) -> Option<Jump> {
-        let reading = Reading {
-            asked_at,
-            heard_at: self.clock.now(),
-            shown: server_time?,
-        };
-        let drift = self.plan.settings.timing.drift();
-        self.server_clock.read(reading, drift)
-    }
-
-    fn renewed(&mut self, asked_at: Instant, rate: f64) {
-        self.renewals += 1;
-        self.unanswered = 0;
-        self.last_renewed_at = self.clock.wall();
-        // The answer moves the deadline, and the supervisor has not heard of it yet.
-        let tenure = self.supervisor.tenure();
-        let kill = tenure.map_or(Instant::NEVER, |tenure| {
-            tenure.extended(asked_at, rate).kill()
-        });
-        let now = self.clock.now();
-        self.audience.hear(&News::Renewed {
-            renewals: self.renewals,
-            took: now.since(asked_at),
-            remaining: (kill != Instant::NEVER).then(|| kill.since(now)),
-        });
-    }
-
-    fn not_renewed(&mut self, error: StoreError) {
-        self.unanswered += 1;
-        let remaining = self.until_stop();
-        self.audience.hear(&News::RenewFailed {
-            attempt: self.unanswered,
-            error: &error,
-            remaining,
-            last_renewed_at: self.last_renewed_at,
-        });
-        self.last_error = Some(error);
     }
 
     /// How long the lease has been ours.

@@ -51,6 +51,7 @@
 //!   moments of a grant, and when the server's clock is set forward. There the token protects.
 
 mod acquire;
+mod advice;
 mod answer;
 mod bounded;
 mod config;

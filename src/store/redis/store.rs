@@ -15,9 +15,9 @@ use super::line::Line;
 use super::link::Link;
 use super::trouble::Trouble;
 use super::wire::Request;
-use super::{answer, listing, onlooker};
+use super::{advice, answer, listing, onlooker};
 use crate::lease::{
-    Ask, Asked, Asker, Attempt, Change, Claim, Doing, Effect, Ending, Expiry, Fencing,
+    Advice, Ask, Asked, Asker, Attempt, Change, Claim, Doing, Effect, Ending, Expiry, Fencing,
     FencingToken, Hold, HoldEvent, LARGEST_TTL, LeaseName, LeaseStore, Observation, Place,
     Promises, Release, Renewal, Revoked, SMALLEST_TTL, StoreError, StoreLabel,
 };
@@ -291,5 +291,9 @@ impl LeaseStore for RedisStore {
     ) -> Result<Revoked, StoreError> {
         let revoked = self.revoked(name, token, asker).await;
         revoked.map_err(|trouble| trouble.into_error(&self.label, Doing::Revoke))
+    }
+    async fn advice(&self) -> Result<Advice, StoreError> {
+        let advice = advice::ask(self).await;
+        advice.map_err(|trouble| trouble.into_error(&self.label, Doing::Advise))
     }
 }

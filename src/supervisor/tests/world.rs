@@ -136,12 +136,7 @@ impl<'a> World<'a> {
         if let Some(ordered) = self.ledger.renewing {
             let asked_at = ordered + self.now.since(ordered).mul_f64(fraction / 8.0);
             // Now and then the store's clock was set forward.
-            let rate = if fraction > 0.75 {
-                32.0 * (fraction - 0.75)
-            } else {
-                1.0
-            };
-            let rate = rate.max(1.0);
+            let rate = (32.0 * (fraction - 0.75)).max(1.0);
             if rate > 1.0 {
                 self.coverage.mark(Branch::FastClock);
             }

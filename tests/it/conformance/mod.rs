@@ -1,6 +1,7 @@
 //! Every store against every promise of [`leasectl::lease::LeaseStore`]: one suite, one table.
 //!
-//! A new store is one row of the table at the end. `expiring` promises are for stores that end a
+//! A new store is one row of the table at the end; one that has servers of several kinds has a row for each, and
+//! what else is tested of it is tested with the first. `expiring` promises are for stores that end a
 //! silent hold by their own clock, `revoking` ones for stores that can take a lease away.
 
 mod expiring;
@@ -150,6 +151,8 @@ table! {
     "file" file: common;
     "memory" memory: common expiring revoking;
     "redis" redis: common expiring revoking;
+    "redis" redis62: common expiring revoking;
+    "redis" valkey: common expiring revoking;
 }
 
 fn every_store_is_in_the_table() {

@@ -19,6 +19,8 @@ pub(crate) struct Bench {
     pub(crate) two: Arc<dyn LeaseStore>,
     /// How long a lease that came free is kept for the one who is first in line.
     pub(crate) reservation: Duration,
+    /// How exactly its time can be set: just before an end is this much before it.
+    pub(crate) moment: Duration,
     clock: Arc<ManualClock>,
     another: Box<dyn Fn() -> Arc<dyn LeaseStore>>,
     server: Option<RedisServer>,
@@ -65,6 +67,7 @@ pub(crate) fn file() -> Bench {
         one: another(),
         two: another(),
         reservation: Duration::ZERO,
+        moment: Duration::from_nanos(1),
         clock,
         another: Box::new(another),
         server: None,
@@ -81,6 +84,7 @@ pub(crate) fn memory() -> Bench {
         two: Arc::new(one.another_connection()),
         one: Arc::new(one.another_connection()),
         reservation: Duration::ZERO,
+        moment: Duration::from_nanos(1),
         clock,
         another: Box::new(move || Arc::new(one.another_connection())),
         server: None,
@@ -88,13 +92,30 @@ pub(crate) fn memory() -> Bench {
     }
 }
 
-/// A real server, whose clock is the test's. The guard after a restart has tests of its own.
 #[cfg(feature = "redis")]
 pub(crate) fn redis() -> Bench {
+    on_redis("redis-server", Duration::from_nanos(1))
+}
+
+/// The oldest that is still in use.
+#[cfg(feature = "redis")]
+pub(crate) fn redis62() -> Bench {
+    on_redis("redis-server-6.2", Duration::from_nanos(1))
+}
+
+/// It adds what the processor counted to the time that it last read, and so goes on for a moment by itself.
+#[cfg(feature = "redis")]
+pub(crate) fn valkey() -> Bench {
+    on_redis("valkey-server", Duration::from_secs(1))
+}
+
+/// A real server, whose clock is the test's. The guard after a restart has tests of its own.
+#[cfg(feature = "redis")]
+fn on_redis(program: &str, moment: Duration) -> Bench {
     use leasectl::store::redis::{Config, RedisStore};
     use leasectl::store::url::StoreUrl;
     let clock = clock();
-    let server = RedisServer::with_clock(&[], micros(&clock));
+    let server = RedisServer::with_clock_as(program, &[], micros(&clock));
     let url = StoreUrl::parse(&server.url("restart-guard=off")).unwrap();
     let config = Config::from_url(&url).unwrap();
     let another = move || -> Arc<dyn LeaseStore> { Arc::new(RedisStore::new(config.clone())) };
@@ -102,6 +123,7 @@ pub(crate) fn redis() -> Bench {
         one: another(),
         two: another(),
         reservation: Duration::from_secs(1),
+        moment,
         clock,
         another: Box::new(another),
         server: Some(server),

@@ -1,8 +1,10 @@
 //! The promises to those who wait or contend, each as a function of a fresh store.
 
+use std::sync::{Arc, Barrier};
+use std::thread;
 use std::time::{Duration, Instant};
 
-use leasectl::lease::{Attempt, Place, RefusedWhy, Release, Renewal};
+use leasectl::lease::{Attempt, LeaseStore, Place, RefusedWhy, Release, Renewal};
 
 use super::stores::{Bench, claim, claim_held_for, completed, granted, refused};
 
@@ -119,27 +121,55 @@ pub(super) async fn a_dropped_wait_leaves_nothing_behind(bench: Bench) {
 }
 
 pub(super) async fn of_many_contenders_one_holds(bench: Bench) {
+    const CONTENDERS: usize = 20;
+    const ROUNDS: usize = 100;
+    let together = Arc::new(Barrier::new(CONTENDERS));
     let contend = |_| {
         // One of its own: a connection belongs to the runtime that opened it.
-        let store = bench.another();
-        std::thread::spawn(move || {
+        let (store, together) = (bench.another(), Arc::clone(&together));
+        thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()
                 .build();
-            runtime.unwrap().block_on(async {
-                let asked = claim("a");
-                match store.try_acquire(&asked).await.unwrap() {
-                    // Both live on until all have asked: a hold of the kernel's ends with them.
-                    Attempt::Granted(hold) => Some((hold, store)),
-                    Attempt::Refused(_) => None,
-                }
-            })
+            let rounds = contended(&store, &together, ROUNDS);
+            runtime.unwrap().block_on(rounds)
         })
     };
-    let threads: Vec<_> = (0..16).map(contend).collect();
-    let holds: Vec<_> = threads
+    let contenders: Vec<_> = (0..CONTENDERS).map(contend).collect();
+    let told: Vec<_> = contenders
         .into_iter()
-        .filter_map(|thread| thread.join().unwrap())
+        .map(|contender| contender.join().unwrap())
         .collect();
-    assert_eq!(holds.len(), 1);
+    let mut last = 0;
+    for round in 0..ROUNDS {
+        let won = told.iter().map(|rounds| rounds[round].as_ref().unwrap());
+        let won: Vec<u64> = won.filter_map(|token| *token).collect();
+        assert!(won.len() == 1 && won[0] > last, "{round}: {won:?}, {last}");
+        last = won[0];
+    }
+}
+
+/// The token that one of many got in each round, in which all ask at once. Nobody leaves early, whatever
+/// happens: the others would wait for ever.
+async fn contended(
+    store: &Arc<dyn LeaseStore>,
+    together: &Barrier,
+    rounds: usize,
+) -> Vec<Result<Option<u64>, String>> {
+    let mut told = Vec::new();
+    for _ in 0..rounds {
+        together.wait();
+        let attempt = store.try_acquire(&claim("a")).await;
+        // Held until all have asked.
+        together.wait();
+        told.push(match attempt {
+            Ok(Attempt::Granted(hold)) => match store.release(&hold, &completed()).await {
+                Ok(Release::Released) => Ok(Some(hold.token.get())),
+                other => Err(format!("{other:?}")),
+            },
+            Ok(Attempt::Refused(_)) => Ok(None),
+            Err(error) => Err(error.to_string()),
+        });
+    }
+    told
 }

@@ -1,4 +1,5 @@
-//! Answers that do not arrive although the server has carried the request out: doubt, and never a second hold.
+//! Answers that do not arrive although the server has carried the request out, and requests that it carries out
+//! twice or late: doubt, and never a second hold.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +11,7 @@ use leasectl::lease::{
 };
 use libtest_mimic::Trial;
 
-use super::{client, run};
+use super::{claim_for, client, run};
 use crate::conformance::stores::{claim, completed, granted, refused};
 use crate::support::proxy::Proxy;
 use crate::support::redis::RedisServer;
@@ -23,6 +24,13 @@ pub(crate) fn trials() -> Vec<Trial> {
         a_release_whose_answer_is_lost_has_released,
         a_late_answer_is_not_taken_for_that_to_the_next_request,
         a_late_answer_to_a_waiter_grants_nothing,
+        an_acquisition_that_arrives_twice_is_one_hold,
+        a_renewal_that_arrives_twice_extends,
+        a_release_that_arrives_twice_releases,
+        a_late_copy_of_an_acquisition_takes_nothing,
+        a_late_copy_of_an_acquisition_keeps_a_free_lease_for_one_time_to_live,
+        a_late_copy_of_a_renewal_revives_nothing,
+        a_late_copy_of_a_release_spares_the_next_hold,
     ]
 }
 
@@ -175,5 +183,119 @@ fn a_late_answer_to_a_waiter_grants_nothing() {
         wait.await.unwrap();
         let attempt = ways.shaky.try_acquire(&asked).await.unwrap();
         assert!(matches!(attempt, Attempt::Granted(_)), "{attempt:?}");
+    });
+}
+
+fn an_acquisition_that_arrives_twice_is_one_hold() {
+    let ways = Ways::new();
+    run(async {
+        ways.warm().await;
+        ways.proxy.send_the_next_request_twice();
+        let hold = granted(&ways.shaky, &claim("a")).await;
+        let seen = ways.sure.observe(&hold.name).await.unwrap();
+        assert_eq!(seen.record.unwrap().token, hold.token);
+        let released = ways.shaky.release(&hold, &completed()).await.unwrap();
+        assert_eq!(released, Release::Released);
+        let next = granted(&ways.sure, &claim("a")).await;
+        assert!(next.token > hold.token);
+    });
+}
+
+fn a_renewal_that_arrives_twice_extends() {
+    let ways = Ways::new();
+    run(async {
+        ways.warm().await;
+        let hold = granted(&ways.shaky, &claim("a")).await;
+        ways.proxy.send_the_next_request_twice();
+        let renewed = ways.shaky.renew(&hold).await.unwrap();
+        assert_eq!(renewed.untimed(), Renewal::EXTENDED);
+        let seen = ways.sure.observe(&hold.name).await.unwrap();
+        assert_eq!(seen.record.unwrap().renewals, 2, "it arrived twice");
+        refused(&ways.sure, &claim("a")).await;
+    });
+}
+
+fn a_release_that_arrives_twice_releases() {
+    let ways = Ways::new();
+    run(async {
+        ways.warm().await;
+        let hold = granted(&ways.shaky, &claim("a")).await;
+        ways.proxy.send_the_next_request_twice();
+        // The answer is that to the second, which had nothing left to do.
+        let released = ways.shaky.release(&hold, &completed()).await.unwrap();
+        assert_eq!(released, Release::AlreadyOver);
+        let seen = ways.sure.observe(&hold.name).await.unwrap();
+        let ended = seen.record.unwrap().ended.unwrap();
+        assert_eq!((ended.token, ended.exit_code), (hold.token, Some(0)));
+        granted(&ways.sure, &claim("a")).await;
+    });
+}
+
+/// It comes when the hold that it brought is over, and somebody else has the lease.
+fn a_late_copy_of_an_acquisition_takes_nothing() {
+    let ways = Ways::new();
+    run(async {
+        ways.warm().await;
+        ways.proxy.copy_the_next_request();
+        let hold = granted(&ways.shaky, &claim("a")).await;
+        let released = ways.shaky.release(&hold, &completed()).await.unwrap();
+        assert_eq!(released, Release::Released);
+        let next = granted(&ways.sure, &claim("a")).await;
+        ways.proxy.deliver_the_copy();
+        let seen = ways.sure.observe(&hold.name).await.unwrap();
+        assert_eq!(seen.record.unwrap().token, next.token);
+        let renewed = ways.sure.renew(&next).await.unwrap();
+        assert_eq!(renewed.untimed(), Renewal::EXTENDED);
+    });
+}
+
+/// Nobody runs under it, and nobody renews it: others come late, and never beside anybody.
+fn a_late_copy_of_an_acquisition_keeps_a_free_lease_for_one_time_to_live() {
+    let ways = Ways::new();
+    run(async {
+        ways.warm().await;
+        ways.proxy.copy_the_next_request();
+        let hold = granted(&ways.shaky, &claim_for(Duration::from_secs(2))).await;
+        let released = ways.shaky.release(&hold, &completed()).await.unwrap();
+        assert_eq!(released, Release::Released);
+        ways.proxy.deliver_the_copy();
+        let refusal = refused(&ways.sure, &claim("a")).await;
+        let rest = refusal.look_again.unwrap();
+        assert!(rest <= Duration::from_secs(2), "{rest:?}");
+        tokio::time::sleep(rest).await;
+        let next = granted(&ways.sure, &claim("a")).await;
+        assert!(next.token > hold.token);
+    });
+}
+
+fn a_late_copy_of_a_renewal_revives_nothing() {
+    let ways = Ways::new();
+    run(async {
+        ways.warm().await;
+        let hold = granted(&ways.shaky, &claim("a")).await;
+        ways.proxy.copy_the_next_request();
+        let renewed = ways.shaky.renew(&hold).await.unwrap();
+        assert_eq!(renewed.untimed(), Renewal::EXTENDED);
+        let released = ways.shaky.release(&hold, &completed()).await.unwrap();
+        assert_eq!(released, Release::Released);
+        ways.proxy.deliver_the_copy();
+        let next = granted(&ways.sure, &claim("a")).await;
+        assert!(next.token > hold.token);
+    });
+}
+
+fn a_late_copy_of_a_release_spares_the_next_hold() {
+    let ways = Ways::new();
+    run(async {
+        ways.warm().await;
+        let hold = granted(&ways.shaky, &claim("a")).await;
+        ways.proxy.copy_the_next_request();
+        let released = ways.shaky.release(&hold, &completed()).await.unwrap();
+        assert_eq!(released, Release::Released);
+        let next = granted(&ways.sure, &claim("a")).await;
+        ways.proxy.deliver_the_copy();
+        let renewed = ways.sure.renew(&next).await.unwrap();
+        assert_eq!(renewed.untimed(), Renewal::EXTENDED);
+        refused(&ways.shaky, &claim("a")).await;
     });
 }

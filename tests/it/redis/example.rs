@@ -1,16 +1,21 @@
-//! The example for many hosts, each with a leasectl and a directory of its own.
+//! The examples on a server: that for many hosts, each with a leasectl and a directory of its own, and that for any
+//! store.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
 use libtest_mimic::Trial;
 
+use crate::repository::examples::two_instances_work_one_after_another;
 use crate::support::lab::{LEASECTL, Lab, PATIENCE};
 use crate::support::redis::RedisServer;
 use crate::support::source::root;
 
 pub(crate) fn trials() -> Vec<Trial> {
-    trials![of_ten_hosts_one_runs_the_job]
+    trials![
+        of_ten_hosts_one_runs_the_job,
+        two_instances_work_one_after_another_on_a_server,
+    ]
 }
 
 fn of_ten_hosts_one_runs_the_job() {
@@ -37,4 +42,13 @@ fn of_ten_hosts_one_runs_the_job() {
         assert_eq!(ended.stderr, "", "cron would send this as mail");
     }
     assert_eq!(ran.read("log"), "ran\n");
+}
+
+fn two_instances_work_one_after_another_on_a_server() {
+    let server = RedisServer::start(&[]);
+    let lab = Lab::new();
+    let mut command = lab.command(root().join("examples/two-instances.sh"));
+    command.env("LEASECTL", LEASECTL);
+    command.env("LEASECTL_STORE", server.url("restart-guard=off"));
+    two_instances_work_one_after_another(&mut command, &lab);
 }

@@ -24,6 +24,9 @@ pub(crate) fn trials() -> Vec<Trial> {
         a_server_that_becomes_a_replica,
         a_server_whose_memory_is_full,
         rights_that_are_taken_away,
+        a_server_that_is_busy_with_one_command,
+        a_server_that_loads_its_data_for_long,
+        a_server_that_loads_its_data_in_time,
         a_hand_over_between_processes_is_pushed,
     ]
 }
@@ -131,6 +134,59 @@ fn a_server_that_becomes_a_replica() {
     assert!(ended.stderr.contains("it is a replica"), "{ended}");
 }
 
+/// As after `KEYS *` or a script of somebody else: it takes connections and answers nothing.
+fn a_server_that_is_busy_with_one_command() {
+    let mut scene = Scene::start(&["--enable-debug-command", "yes"]);
+    let waiter = scene.waiter("1m");
+    scene.server.tell("DEBUG SLEEP 10");
+    let newcomer = scene.newcomer("2s");
+    scene.is_stopped("a could not be renewed in time");
+    assert_eq!(waiter.stdout(), "", "nobody grants anything meanwhile");
+    newcomer.wait(PATIENCE).expect_code(123);
+    waiter.wait(PATIENCE).expect_code(0);
+}
+
+/// Enough data for so many steps of loading, between which the server answers.
+fn fill(scene: &Scene, steps: u32) {
+    let script = "for i = 1, ARGV[1] do redis.call('SET', 'data' .. i, string.rep('x', 2048)) end";
+    let steps = steps.to_string();
+    scene.server.cli(&["EVAL", script, "0", &steps]);
+    scene.server.cli(&["SAVE"]);
+}
+
+/// Each step takes a tenth of a second.
+const LOADS_SLOWLY: [&str; 4] = [
+    "--key-load-delay",
+    "100000",
+    "--loading-process-events-interval-bytes",
+    "1024",
+];
+
+fn a_server_that_loads_its_data_for_long() {
+    let mut scene = Scene::start(&["--rdbcompression", "no"]);
+    fill(&scene, 90);
+    scene.server.down();
+    scene.server.up_and_loading(&LOADS_SLOWLY);
+    let refused = scene.newcomer("2s").wait(PATIENCE).expect_code(123);
+    assert!(
+        refused.stderr.contains("it is loading its data"),
+        "{refused}"
+    );
+    let ended = scene.is_stopped("a could not be renewed in time");
+    assert!(
+        ended.stderr.contains("it is loading its data (LOADING)"),
+        "{ended}"
+    );
+}
+
+fn a_server_that_loads_its_data_in_time() {
+    let mut scene = Scene::start(&["--rdbcompression", "no"]);
+    fill(&scene, 15);
+    scene.server.down();
+    scene.server.up_and_loading(&LOADS_SLOWLY);
+    scene.survives();
+}
+
 /// Renewals and releases go through; claims do not.
 fn a_server_whose_memory_is_full() {
     let scene = Scene::start(&[]);
@@ -155,17 +211,7 @@ fn rights_that_are_taken_away() {
 
 fn a_hand_over_between_processes_is_pushed() {
     let scene = Scene::start(&[]);
-    let mut next = scene
-        .lab
-        .leasectl(["run", "--lease", "a", "--wait", "1m", "--", "true"]);
-    next.env("LEASECTL_STORE", scene.server.url("restart-guard=off"));
-    let next = scene.lab.spawn(&mut next);
-    wait_until(PATIENCE, "it to stand in line", || {
-        scene
-            .server
-            .cli(&["PUBSUB", "CHANNELS", "*:w:*"])
-            .contains(":w:")
-    });
+    let next = scene.waiter("1m");
     std::fs::write(scene.lab.path("done"), "").unwrap();
     let ended = next.wait(PATIENCE).expect_code(0);
     // Everyone looks again after ten seconds; being told is quicker.

@@ -1,10 +1,12 @@
 //! The line: in order of arrival, one woken by each release, and what it costs the server.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use leasectl::lease::{Attempt, Claim, Hold, LeaseStore, Place, RefusedWhy, Release, Renewal};
 use libtest_mimic::Trial;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 use super::{claim_for, client, run};
 use crate::conformance::stores::{claim, completed, granted, refused};
@@ -22,6 +24,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         whoever_leaves_the_line_passes_its_turn_on,
         the_first_in_line_follows_a_dead_holder,
         a_hand_over_costs_the_same_whoever_waits,
+        an_idle_waiter_looks_once_in_ten_seconds,
         an_idle_line_costs_nothing,
     ]
 }
@@ -189,21 +192,41 @@ fn the_first_in_line_follows_a_dead_holder() {
     });
 }
 
-/// What clients have sent so far, without what this asks itself.
-fn commands(server: &RedisServer) -> u64 {
+/// How often each command has been carried out so far.
+fn calls(server: &RedisServer) -> Vec<(String, u64)> {
     let stats = server.cli(&["INFO", "commandstats"]);
     let calls = stats.lines().filter_map(|line| {
-        let (command, numbers) = line.split_once(':')?;
-        // What the scripts call is counted there, too; these are what clients send.
-        let sent = ["evalsha", "eval", "subscribe", "unsubscribe", "hello"];
-        let sent = sent.contains(&command.strip_prefix("cmdstat_")?);
+        let (command, numbers) = line.strip_prefix("cmdstat_")?.split_once(':')?;
         let calls = numbers.strip_prefix("calls=")?.split(',').next()?;
-        sent.then(|| calls.parse::<u64>().unwrap())
+        Some((command.to_owned(), calls.parse().unwrap()))
     });
-    calls.sum()
+    calls.collect()
+}
+
+/// What clients have sent so far. What the scripts call is counted by the server, too.
+fn commands(server: &RedisServer) -> u64 {
+    let sent = ["evalsha", "eval", "subscribe", "unsubscribe", "hello"];
+    let calls = calls(server).into_iter();
+    let by_clients = calls.filter(|(command, _)| sent.contains(&command.as_str()));
+    by_clients.map(|(_, calls)| calls).sum()
+}
+
+/// The same with what the scripts call, and without what this asks itself.
+fn commands_and_what_scripts_call(server: &RedisServer) -> u64 {
+    let calls = calls(server).into_iter();
+    let all = calls.filter(|(command, _)| command != "info");
+    all.map(|(_, calls)| calls).sum()
+}
+
+/// Each waiter has a connection of its own.
+fn raise_the_limit_of_open_files(needed: u64) {
+    let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
+    assert!(hard >= needed, "at most {hard} files may be open");
+    setrlimit(Resource::RLIMIT_NOFILE, soft.max(needed), hard).unwrap();
 }
 
 fn a_hand_over_costs_the_same_whoever_waits() {
+    raise_the_limit_of_open_files(2_000);
     let server = RedisServer::start(&[]);
     run(async {
         let holder = client(&server.url(URL));
@@ -211,22 +234,58 @@ fn a_hand_over_costs_the_same_whoever_waits() {
         // The first of each kind makes its script known to the server.
         release(&holder, &hold).await;
         hold = granted(&holder, &claim("a")).await;
-        let mut line = Vec::new();
-        let mut costs = Vec::new();
+        let mut line = VecDeque::new();
+        let (mut sent, mut called) = (Vec::new(), Vec::new());
         let mut of_the_last = Arc::clone(&holder);
-        for waiters in [1, 10, 100] {
+        for waiters in [1, 10, 100, 1_000] {
             while line.len() < waiters {
-                line.push(Waiter::in_line(&server).await);
+                line.push_back(Waiter::in_line(&server).await);
             }
-            let before = commands(&server);
+            let before = (commands(&server), commands_and_what_scripts_call(&server));
             release(&of_the_last, &hold).await;
-            let next = line.remove(0);
+            let next = line.pop_front().unwrap();
             hold = next.hold().await;
-            costs.push(commands(&server) - before);
+            sent.push(commands(&server) - before.0);
+            called.push(commands_and_what_scripts_call(&server) - before.1);
             of_the_last = next.store;
         }
+        println!(
+            "measured: commands of one hand-over with 1, 10, 100, 1,000 waiters: {sent:?}, \
+             with those inside scripts {called:?}"
+        );
         // A release, an acquisition, and one channel for another.
-        assert_eq!(costs, [4, 4, 4]);
+        assert_eq!(sent, [4, 4, 4, 4]);
+        // Whoever waits alone has nobody behind it who would be told.
+        assert!(
+            called[1..].iter().all(|calls| *calls == called[1]),
+            "{called:?}"
+        );
+    });
+}
+
+fn an_idle_waiter_looks_once_in_ten_seconds() {
+    const WAITERS: u32 = 100;
+    let server = RedisServer::start(&[]);
+    run(async {
+        let holder = client(&server.url(URL));
+        granted(&holder, &claim_for(MINUTE)).await;
+        let mut line = Vec::new();
+        for _ in 0..WAITERS {
+            line.push(Waiter::in_line(&server).await);
+        }
+        let before = commands(&server);
+        let mut waiters = tokio::task::JoinSet::new();
+        for waiter in line {
+            waiters.spawn(async move { waiter.hold().await });
+        }
+        // Nobody looks again before nine seconds, and everybody has after eleven.
+        tokio::time::sleep(7 * SECOND).await;
+        let early = commands(&server) - before;
+        tokio::time::sleep(6 * SECOND).await;
+        let late = commands(&server) - before;
+        println!("measured: commands of {WAITERS} waiters in 13 seconds: {late}");
+        assert_eq!((early, late), (WAITERS.into(), u64::from(2 * WAITERS)));
+        waiters.shutdown().await;
     });
 }
 

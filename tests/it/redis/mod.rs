@@ -1,6 +1,7 @@
 //! What only a store on a Redis server promises, against a real one: the line of waiters, the guard after a
 //! loss of data, and what happens to a command when the server or the way to it fails.
 
+mod advice;
 mod ambiguous;
 mod clock;
 mod example;
@@ -8,6 +9,7 @@ mod faults;
 mod guard;
 mod hostile;
 mod line;
+mod network;
 mod refusals;
 mod scene;
 mod storm;
@@ -26,6 +28,7 @@ use crate::conformance::stores::claim;
 
 pub(crate) fn trials() -> Vec<Trial> {
     [
+        advice::trials(),
         ambiguous::trials(),
         clock::trials(),
         example::trials(),
@@ -33,6 +36,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         guard::trials(),
         hostile::trials(),
         line::trials(),
+        network::trials(),
         refusals::trials(),
         storm::trials(),
         tls::trials(),

@@ -16,6 +16,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         a_password_is_not_wanted,
         a_user_may_not,
         a_user_with_the_rights_of_the_example_may,
+        the_rights_of_the_example_are_enough_elsewhere,
         a_key_belongs_to_somebody_else,
         there_is_no_such_database,
         it_is_a_node_of_a_cluster,
@@ -40,7 +41,7 @@ fn run_on(lab: &Lab, url: &str) -> Ended {
 }
 
 /// The URL of a server with a user and a password.
-fn with_login(server: &RedisServer, login: &str) -> String {
+pub(super) fn with_login(server: &RedisServer, login: &str) -> String {
     let url = server.url("restart-guard=off");
     url.replacen("://", &format!("://{login}@"), 1)
 }
@@ -90,16 +91,41 @@ fn a_user_may_not() {
     is_refused(&server, "app:c4nary", 125, "NOPERM");
 }
 
-fn a_user_with_the_rights_of_the_example_may() {
+/// A user with the rights of the example, whose password is `c4nary`.
+pub(super) fn let_in_the_user_of_the_example(server: &RedisServer) {
+    let_in(server, str::to_owned);
+}
+
+/// The same with what the example says of other servers.
+fn let_in(server: &RedisServer, instead: impl Fn(&str) -> String) {
     let text = fs::read_to_string("examples/redis.acl").unwrap();
     let user = text.lines().find_map(|line| line.strip_prefix("user "));
     let user = user.unwrap().replace(">PASSWORD", ">c4nary");
-    let server = RedisServer::start(&[]);
+    let user = instead(&user);
     let words: Vec<_> = ["ACL", "SETUSER"]
         .into_iter()
         .chain(user.split(' '))
         .collect();
     server.cli(&words);
+}
+
+fn the_rights_of_the_example_are_enough_elsewhere() {
+    let older = RedisServer::start_as("redis-server-6.2", &[]);
+    let_in(&older, |user| user.replace("+pubsub|numsub", "+pubsub"));
+    let valkey = RedisServer::start_as("valkey-server", &[]);
+    let_in_the_user_of_the_example(&valkey);
+    for server in [older, valkey] {
+        let url = with_login(&server, "leasectl:c4nary");
+        let lab = Lab::new();
+        for _ in 0..2 {
+            run_on(&lab, &url).expect_code(0);
+        }
+    }
+}
+
+fn a_user_with_the_rights_of_the_example_may() {
+    let server = RedisServer::start(&[]);
+    let_in_the_user_of_the_example(&server);
     let lab = Lab::new();
     let url = with_login(&server, "leasectl:c4nary");
     run_on(&lab, &url).expect_code(0);

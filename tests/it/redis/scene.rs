@@ -15,6 +15,8 @@ pub(super) const TTL: Duration = Duration::from_secs(6);
 pub(super) struct Scene {
     pub(super) lab: Lab,
     pub(super) server: RedisServer,
+    /// Where those are who do not count as the command's own.
+    others: Lab,
     run: Option<Running>,
 }
 
@@ -34,6 +36,7 @@ impl Scene {
         Self {
             lab,
             server,
+            others: Lab::new(),
             run: Some(run),
         }
     }
@@ -41,6 +44,29 @@ impl Scene {
     /// What leasectl has said so far.
     pub(super) fn said(&self) -> String {
         self.run.as_ref().map(Running::stderr).unwrap_or_default()
+    }
+
+    /// Somebody else who wants the same lease, and stands in line from the return on.
+    #[track_caller]
+    pub(super) fn waiter(&self, wait: &str) -> Running {
+        let waiter = self.contender("a", wait);
+        wait_until(PATIENCE, "it to stand in line", || {
+            let channels = self.server.cli(&["PUBSUB", "CHANNELS", "*:w:*"]);
+            channels.contains(":w:")
+        });
+        waiter
+    }
+
+    /// Somebody who wants another lease.
+    pub(super) fn newcomer(&self, wait: &str) -> Running {
+        self.contender("b", wait)
+    }
+
+    fn contender(&self, lease: &str, wait: &str) -> Running {
+        let mut command = self.others.leasectl(["run", "--lease", lease]);
+        command.args(["--wait", wait, "--", "echo", "ran"]);
+        command.env("LEASECTL_STORE", self.server.url("restart-guard=off"));
+        self.others.spawn(&mut command)
     }
 
     /// Goes on for longer than a hold lives without renewals, and ends well when the command does.

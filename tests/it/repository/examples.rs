@@ -27,6 +27,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         a_migrating_script_respects_the_lease,
         containers_hand_over_when_they_are_stopped,
         a_container_without_a_lease_is_refused,
+        two_instances_work_one_after_another_in_files,
     ]
 }
 
@@ -35,7 +36,7 @@ const FOR_BASH: &str = "examples/hold-coproc.sh";
 
 /// The scripts that the tests below run; those with `hold` are run in `hold/scripts.rs`, those with
 /// Redis in `redis/example.rs`.
-const TESTED: [&str; 9] = [
+const TESTED: [&str; 10] = [
     "examples/container-entrypoint.sh",
     "examples/cron-redis.sh",
     "examples/cron.sh",
@@ -45,6 +46,7 @@ const TESTED: [&str; 9] = [
     "examples/hold-coproc.sh",
     "examples/migrate-from-flock.sh",
     "examples/nested-leases.sh",
+    "examples/two-instances.sh",
 ];
 
 fn every_example_has_a_test() {
@@ -293,4 +295,40 @@ fn a_container_without_a_lease_is_refused() {
     let ended = example.run(&["touch", "ran"]).expect_code(125);
     assert!(ended.stderr.starts_with("usage: "), "{ended}");
     assert!(!example.lab.path("ran").exists());
+}
+
+/// On a server in `redis/example.rs`.
+fn two_instances_work_one_after_another_in_files() {
+    let example = Example::new("two-instances.sh");
+    two_instances_work_one_after_another(&mut example.command(&[]), &example.lab);
+}
+
+/// The demonstration, whatever store is in the environment of `command`.
+pub(crate) fn two_instances_work_one_after_another(command: &mut Command, lab: &Lab) {
+    let ended = lab
+        .run(command.env("SECONDS_OF_WORK", "0.5"))
+        .expect_code(0);
+    let seen: Vec<&str> = ended
+        .stdout
+        .lines()
+        .filter(|line| line.contains("work"))
+        .collect();
+    let who = [
+        "one works",
+        "one has",
+        "two works",
+        "one again works",
+        "one again has",
+    ];
+    assert_eq!(seen.len(), who.len(), "{ended}");
+    for (line, who) in seen.iter().zip(who) {
+        assert!(line.starts_with(who), "{who}: {ended}");
+    }
+    assert!(
+        ended
+            .stdout
+            .ends_with("one after another, with tokens that rise\n"),
+        "{ended}"
+    );
+    assert_eq!(ended.stderr, "", "{ended}");
 }

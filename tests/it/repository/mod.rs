@@ -2,7 +2,7 @@
 
 mod agreement;
 mod commands;
-mod examples;
+pub(crate) mod examples;
 mod floors;
 mod generated;
 mod machine_paths;

@@ -9,6 +9,7 @@ pub(crate) mod events;
 pub(crate) mod lab;
 pub(crate) mod manager;
 pub(crate) mod needs;
+pub(crate) mod network;
 pub(crate) mod pattern;
 pub(crate) mod processes;
 pub(crate) mod proxy;
@@ -28,6 +29,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         lab::trials(),
         manager::trials(),
         needs::trials(),
+        network::trials(),
         pattern::trials(),
         processes::trials(),
         random::trials(),

@@ -37,8 +37,9 @@ impl fmt::Display for Missing {
 }
 
 /// Goes on only when `what` is there: `root`, `cgroup2` (a child of our own cgroup can be made and
-/// killed), `pidns` (a PID namespace can be made), `userns` (a user namespace), `setuid` (a program below the directory for temporary
-/// files can become its owner), or the name of a program on the path.
+/// killed), `netns` (a network namespace can be made, and drop packets), `pidns` (a PID namespace), `userns`
+/// (a user namespace), `setuid` (a program below the directory for temporary files can become its owner), or
+/// the name of a program on the path.
 ///
 /// To be called on the test's own thread, before anything else.
 #[track_caller]
@@ -82,6 +83,11 @@ pub(crate) fn is_here(what: &str) -> bool {
         }
         "userns" => Command::new("unshare")
             .args(["--user", "--map-root-user", "true"])
+            .stderr(Stdio::null())
+            .status()
+            .is_ok_and(|status| status.success()),
+        "netns" => Command::new("unshare")
+            .args(["--net", "iptables", "-A", "INPUT", "-j", "DROP"])
             .stderr(Stdio::null())
             .status()
             .is_ok_and(|status| status.success()),

@@ -3,7 +3,7 @@
 //! It listens on a socket in its directory and on no port, so that no other server can be mistaken for it.
 
 use std::fs::{self, File};
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::fs::FileExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -18,6 +18,8 @@ use tempfile::TempDir;
 use super::needs::needs;
 use super::processes::{Killed, send, wait_until};
 
+/// The program that most tests are about.
+const REDIS: &str = "redis-server";
 /// How long a server may take to start on a busy machine.
 const START: Duration = Duration::from_secs(30);
 
@@ -34,6 +36,8 @@ pub(crate) fn trials() -> Vec<Trial> {
 pub(crate) struct RedisServer {
     process: Option<Killed>,
     directory: TempDir,
+    /// The program, after the words that lead to another machine.
+    program: Vec<String>,
     options: Vec<String>,
     clock: Option<File>,
 }
@@ -42,19 +46,39 @@ impl RedisServer {
     /// Starts one with `options` on its command line. First line of a test, as [`needs`] is.
     #[track_caller]
     pub(crate) fn start(options: &[&str]) -> Self {
-        needs("redis-server");
-        Self::begin(options, None)
+        Self::start_as(REDIS, options)
+    }
+
+    /// Starts another program than Redis, or another version.
+    #[track_caller]
+    pub(crate) fn start_as(program: &str, options: &[&str]) -> Self {
+        needs(program);
+        Self::begin(vec![program.to_owned()], options, None)
+    }
+
+    /// Starts one on another machine: `on` are the words that lead there.
+    #[track_caller]
+    pub(crate) fn start_on(mut on: Vec<String>, options: &[&str]) -> Self {
+        needs(REDIS);
+        on.push(REDIS.to_owned());
+        Self::begin(on, options, None)
     }
 
     /// Starts one whose clock stands still at `micros` after 1970 until it is told to go on.
     #[track_caller]
     pub(crate) fn with_clock(options: &[&str], micros: u64) -> Self {
-        needs("redis-server");
-        needs("gcc");
-        Self::begin(options, Some(micros))
+        Self::with_clock_as(REDIS, options, micros)
     }
 
-    fn begin(options: &[&str], micros: Option<u64>) -> Self {
+    /// The same with another program than Redis, or another version.
+    #[track_caller]
+    pub(crate) fn with_clock_as(program: &str, options: &[&str], micros: u64) -> Self {
+        needs(program);
+        needs("gcc");
+        Self::begin(vec![program.to_owned()], options, Some(micros))
+    }
+
+    fn begin(program: Vec<String>, options: &[&str], micros: Option<u64>) -> Self {
         let directory = tempfile::Builder::new().prefix("redis-").tempdir().unwrap();
         let clock = micros.map(|micros| {
             let path = directory.path().join("clock");
@@ -70,6 +94,7 @@ impl RedisServer {
         let mut server = Self {
             process: None,
             directory,
+            program,
             options: options.iter().map(|&option| option.to_owned()).collect(),
             clock,
         };
@@ -79,9 +104,15 @@ impl RedisServer {
 
     /// Starts it again, with what it finds in its directory.
     pub(crate) fn up(&mut self) {
+        self.launch();
+        wait_until(START, "the Redis server to answer", || self.answers());
+    }
+
+    fn launch(&mut self) {
         let log = File::create(self.path("log")).unwrap();
-        let mut command = Command::new("redis-server");
+        let mut command = Command::new(&self.program[0]);
         command
+            .args(&self.program[1..])
             .args(["--port", "0", "--unixsocket"])
             .arg(self.socket())
             .args(["--save", "", "--appendonly", "no", "--dir"])
@@ -96,7 +127,22 @@ impl RedisServer {
         }
         fs::remove_file(self.socket()).ok();
         self.process = Some(Killed::spawn(&mut command).unwrap());
-        wait_until(START, "the Redis server to answer", || self.answers());
+    }
+
+    /// Starts it again with options more, and returns while it still loads its data.
+    pub(crate) fn up_and_loading(&mut self, options: &[&str]) {
+        let more = options.iter().map(|&option| option.to_owned());
+        self.options.extend(more);
+        self.launch();
+        wait_until(START, "the Redis server to load", || {
+            self.first_letters().is_ok_and(|said| &said == b"-LOA")
+        });
+    }
+
+    /// Has it carry out a command that nobody waits for.
+    pub(crate) fn tell(&self, line: &str) {
+        let mut stream = UnixStream::connect(self.socket()).unwrap();
+        stream.write_all(format!("{line}\r\n").as_bytes()).unwrap();
     }
 
     /// Kills it; its directory stays.
@@ -117,10 +163,25 @@ impl RedisServer {
         }
     }
 
-    /// Sets its clock, in microseconds after 1970.
+    /// Sets its clock, in microseconds after 1970. Returns when it has looked at it.
     pub(crate) fn set_clock(&self, micros: u64) {
         let clock = self.clock.as_ref().unwrap();
         clock.write_all_at(&micros.to_ne_bytes(), 0).unwrap();
+        wait_until(START, "the server to look at its clock", || {
+            let wanted = micros / 1_000_000;
+            // One that wants a password does not tell; one that counts on by itself may be a moment ahead.
+            self.seconds()
+                .is_none_or(|seconds| seconds == wanted || seconds == wanted + 1)
+        });
+    }
+
+    /// What it says to TIME: `*2`, `$10`, the seconds, and the rest.
+    fn seconds(&self) -> Option<u64> {
+        let mut stream = UnixStream::connect(self.socket()).ok()?;
+        stream.set_read_timeout(Some(Duration::from_secs(1))).ok()?;
+        stream.write_all(b"TIME\r\n").ok()?;
+        let mut lines = BufReader::new(stream).lines().map_while(Result::ok);
+        lines.nth(2)?.parse().ok()
     }
 
     /// Sends it a signal.
@@ -162,16 +223,18 @@ impl RedisServer {
     }
 
     fn answers(&self) -> bool {
-        let asked = || -> std::io::Result<u8> {
-            let mut stream = UnixStream::connect(self.socket())?;
-            stream.set_read_timeout(Some(Duration::from_secs(1)))?;
-            stream.write_all(b"PING\r\n")?;
-            let mut first = [0; 4];
-            stream.read_exact(&mut first)?;
-            // "-LOADING" is no answer yet; "-NOAUTH" is one.
-            Ok(if &first == b"-LOA" { 0 } else { first[0] })
-        };
-        asked().is_ok_and(|first| first != 0)
+        // "-LOADING" is no answer yet; "-NOAUTH" is one.
+        self.first_letters().is_ok_and(|said| &said != b"-LOA")
+    }
+
+    /// How it begins to answer.
+    fn first_letters(&self) -> std::io::Result<[u8; 4]> {
+        let mut stream = UnixStream::connect(self.socket())?;
+        stream.set_read_timeout(Some(Duration::from_secs(1)))?;
+        stream.write_all(b"PING\r\n")?;
+        let mut first = [0; 4];
+        stream.read_exact(&mut first)?;
+        Ok(first)
     }
 }
 
