@@ -14,13 +14,15 @@ use super::store::{RedisStore, limited};
 use super::trouble::Trouble;
 use super::wire::{Mode, Request};
 use crate::clock::spread;
-use crate::lease::{Attempt, Claim, FencingToken, Hold, Place, Refusal};
+use crate::lease::{Attempt, Claim, Effect, FencingToken, Hold, Place, Refusal};
 
 /// A waiter that was told nothing looks again after so long, plus or minus a tenth: the only way to the
 /// lease when what it was told was lost.
 const FALL_BACK: Duration = Duration::from_secs(10);
 /// Whoever looks when a lease ends looks so much later, so that it has ended by the server's clock too.
 const AFTER_THE_END: Duration = Duration::from_millis(2);
+/// A grant has this part of its time to live to reach the replicas: half of what an attempt may take.
+const FOR_REPLICAS: u32 = 20;
 
 impl RedisStore {
     pub(super) async fn acquired(&self, claim: &Claim) -> Result<Attempt, Trouble> {
@@ -94,6 +96,13 @@ impl RedisStore {
             link.run(&back).await.ok();
             return Err(trouble);
         }
+        if let Err(trouble) = self.replicated(link, claim).await {
+            let back = Request::withdraw(keys, &claim.name, &claim.owner, &link.server);
+            link.run(&back).await?;
+            // Whoever listens there counts as a holder.
+            link.unsubscribe(&keys.holders).await?;
+            return Err(trouble);
+        }
         self.line.holds(claim.owner, claim.name.clone());
         if self.line.leaves(&claim.owner) {
             let own = keys.waiter(&claim.owner);
@@ -108,6 +117,27 @@ impl RedisStore {
             ttl: Some(claim.ttl),
             lock: None,
         }))
+    }
+
+    /// Whether as many replicas have the grant as the URL asks for: what fewer have, a fail-over could forget.
+    async fn replicated(&self, link: &Link, claim: &Claim) -> Result<(), Trouble> {
+        let wanted = self.config.replicas;
+        if wanted == 0 {
+            return Ok(());
+        }
+        let at_most = claim.ttl / FOR_REPLICAS;
+        let have = link.replicas_with_it(wanted, at_most).await?;
+        if have >= wanted {
+            return Ok(());
+        }
+        Err(Trouble::Silent(
+            Effect::None,
+            format!(
+                "{have} of the {wanted} replicas that replicas={wanted} asks for had the grant within {}, \
+                 so it was given back; see INFO replication",
+                humantime::format_duration(at_most)
+            ),
+        ))
     }
 
     /// Stands in line until it is our turn or worth looking again.

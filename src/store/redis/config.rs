@@ -12,6 +12,8 @@ const DEFAULT_PORT: u16 = 6379;
 /// What every key begins with, unless the URL says otherwise.
 const DEFAULT_PREFIX: &str = "leasectl";
 const LONGEST_PREFIX: usize = 64;
+/// The most replicas that a grant can be made to wait for.
+const MOST_REPLICAS: u64 = 16;
 
 /// Where the server is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,6 +60,8 @@ pub struct Config {
     pub prefix: String,
     /// The guard after a loss of data; a length of zero turns it off.
     pub guard: RestartGuard,
+    /// So many replicas have to have a grant before it counts as one (`replicas`); 0: none.
+    pub replicas: u64,
 }
 
 impl Config {
@@ -92,6 +96,7 @@ impl Config {
             database: number(&database)?,
             prefix: prefix(options.take_param("prefix")?)?,
             guard: guard(options.take_param("restart-guard")?)?,
+            replicas: replicas(options.take_number("replicas")?)?,
         };
         options.finish()?;
         Ok(config)
@@ -236,6 +241,17 @@ fn guard(value: Option<Secret>) -> Result<RestartGuard, UrlError> {
         })
 }
 
+fn replicas(number: Option<u64>) -> Result<u64, UrlError> {
+    match number {
+        None => Ok(0),
+        Some(number @ 1..=MOST_REPLICAS) => Ok(number),
+        Some(_) => {
+            let wanted = "a number from 1 to 16; leave it out to wait for none";
+            Err(UrlError::NeedsValue("replicas".to_owned(), wanted))
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -286,6 +302,17 @@ mod tests {
         ] {
             assert!(read(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn a_grant_can_be_made_to_wait_for_replicas() {
+        assert_eq!(read("redis://h/0").unwrap().replicas, 0);
+        assert_eq!(read("redis://h/0?replicas=2").unwrap().replicas, 2);
+        for number in ["0", "17", "-1", "x", ""] {
+            let error = read(&format!("redis://h/0?replicas={number}")).unwrap_err();
+            assert!(error.contains("\"replicas\""), "{error}");
+        }
+        assert_eq!(label("redis://h/0?replicas=2"), "redis://h:6379/0");
     }
 
     #[test]

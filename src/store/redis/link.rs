@@ -6,6 +6,7 @@ use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
 use redis::{
@@ -22,7 +23,7 @@ use super::config::{Address, Config};
 use super::inbox::Inbox;
 use super::tls;
 use super::trouble::{CLUSTER, TOO_OLD, Trouble};
-use super::wire::{Request, ServerRun};
+use super::wire::{Request, ServerRun, millis};
 use crate::lease::Effect;
 
 /// An open connection.
@@ -145,6 +146,19 @@ impl Link {
     /// Runs commands that belong together, in one write.
     pub(super) async fn run_all(&self, pipe: &redis::Pipeline) -> Result<Vec<Value>, Trouble> {
         self.guarded(async |connection| pipe.query_async(connection).await)
+            .await
+    }
+
+    /// How many replicas have what this connection wrote, counted when they are `enough` or `at_most` is over.
+    pub(super) async fn replicas_with_it(
+        &self,
+        enough: u64,
+        at_most: Duration,
+    ) -> Result<u64, Trouble> {
+        let mut command = redis::cmd("WAIT");
+        // Zero would have no end.
+        command.arg(enough).arg(millis(at_most).max(1));
+        self.guarded(async |connection| command.query_async(connection).await)
             .await
     }
 

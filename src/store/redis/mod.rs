@@ -16,7 +16,8 @@
 //!    server may have forgotten a holder (below), while a pause runs, while somebody holds or a minimum hold
 //!    runs, and while somebody else is first in line. Else granted, with the token max(previous + 1,
 //!    the server's microseconds), so that even FLUSHALL cannot turn it back.
-//! 3. After a grant: listen on the holders' channel, and only then say so.
+//! 3. After a grant: listen on the holders' channel, have as many replicas as `replicas` says confirm it (WAIT),
+//!    and only then say so. With fewer it is withdrawn.
 //! 4. *Wait*: listen on the own channel, then take a place in line, whose ticket is the server's time of
 //!    arrival and survives reconnects. Sleep until told, until a look after 10 s, or, as the first in line, until
 //!    the lease ends by itself. Every renewal tells the first in line of the new end.

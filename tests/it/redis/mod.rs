@@ -8,6 +8,7 @@ mod guard;
 mod hostile;
 mod line;
 mod refusals;
+mod replicas;
 mod scene;
 mod storm;
 mod tls;
@@ -32,6 +33,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         hostile::trials(),
         line::trials(),
         refusals::trials(),
+        replicas::trials(),
         storm::trials(),
         tls::trials(),
         verbs::trials(),

@@ -3,7 +3,9 @@
 //! It listens on a socket in its directory and on no port, so that no other server can be mistaken for it.
 
 use std::fs::{self, File};
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::{Read, Write};
+use std::net::TcpListener;
 use std::os::unix::fs::FileExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -52,6 +54,15 @@ impl RedisServer {
         needs("redis-server");
         needs("gcc");
         Self::begin(options, Some(micros))
+    }
+
+    /// Starts one that listens on a free port of this machine, too.
+    #[track_caller]
+    pub(crate) fn on_a_port(options: &[&str]) -> (Self, u16) {
+        let port = free_port();
+        let text = port.to_string();
+        let all = ["--bind", "127.0.0.1", "--port", &text];
+        (Self::start(&[&all, options].concat()), port)
     }
 
     fn begin(options: &[&str], micros: Option<u64>) -> Self {
@@ -173,6 +184,19 @@ impl RedisServer {
         };
         asked().is_ok_and(|first| first != 0)
     }
+}
+
+/// A port that nobody listens on, nor on the one 10,000 above, which is a cluster node's other one. Below those
+/// that the kernel gives to clients.
+fn free_port() -> u16 {
+    let free = |port| TcpListener::bind(("127.0.0.1", port)).is_ok();
+    let mut tries = std::iter::repeat_with(|| {
+        let random = RandomState::new().build_hasher().finish();
+        10_000 + u16::try_from(random % 12_000).unwrap()
+    });
+    tries
+        .find(|&port| free(port) && free(port + 10_000))
+        .unwrap()
 }
 
 /// A library that takes the wall clock from a file.
