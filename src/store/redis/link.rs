@@ -2,8 +2,6 @@
 //! did not come.
 
 use std::collections::HashSet;
-use std::io;
-use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -13,16 +11,14 @@ use redis::{
     AsyncConnectionConfig, ErrorKind, ProtocolVersion, RedisConnectionInfo, RedisError,
     RedisResult, ServerErrorKind, Value,
 };
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpStream, UnixStream};
-use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use super::bounded::Bounded;
-use super::config::{Address, Config};
+use super::address::Address;
+use super::config::Config;
 use super::inbox::Inbox;
-use super::tls;
-use super::trouble::{CLUSTER, TOO_OLD, Trouble};
+use super::reach::{Peer, reach};
+use super::trouble::Trouble;
+use super::who;
 use super::wire::{Request, ServerRun, millis};
 use crate::lease::Effect;
 
@@ -57,29 +53,12 @@ impl Drop for Link {
 
 impl Link {
     /// Connects, signs in and asks who answers.
-    pub(super) async fn open(config: &Config, inbox: &Arc<Inbox>) -> Result<Self, Trouble> {
-        match &config.address {
-            Address::Tcp(host, port) => {
-                let stream = connect(host, *port).await.map_err(|error| silent(&error))?;
-                match &config.tls {
-                    Some(how) => {
-                        let stream = tls::shake_hands(stream, host, how).await?;
-                        Self::over(stream, config, inbox).await
-                    }
-                    None => Self::over(stream, config, inbox).await,
-                }
-            }
-            Address::Unix(path) => {
-                let stream = UnixStream::connect(path).await;
-                Self::over(stream.map_err(|error| silent(&error))?, config, inbox).await
-            }
-        }
-    }
-
-    async fn over<S>(stream: S, config: &Config, inbox: &Arc<Inbox>) -> Result<Self, Trouble>
-    where
-        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    {
+    pub(super) async fn open(
+        config: &Config,
+        peer: Peer<'_>,
+        inbox: &Arc<Inbox>,
+    ) -> Result<Self, Trouble> {
+        let stream = reach(peer, config.tls.as_ref()).await?;
         let broken = Arc::new(AtomicBool::new(false));
         let (pushes, ended) = (Arc::clone(inbox), Arc::clone(&broken));
         let how = AsyncConnectionConfig::new()
@@ -91,7 +70,6 @@ impl Link {
                 pushes.push(info);
                 Ok::<(), redis::aio::SendError>(())
             });
-        let stream = Bounded::new(stream);
         let opened = MultiplexedConnection::new_with_config(&sign_in(config), stream, how).await;
         let (connection, reader) = opened.map_err(|error| Trouble::of(&error, Effect::None))?;
         let mut link = Self {
@@ -104,19 +82,28 @@ impl Link {
             broken,
             reader: tokio::spawn(reader),
         };
-        link.server = link.ask_who().await?;
+        link.server = link.ask_who(config).await?;
         Ok(link)
     }
 
-    async fn ask_who(&self) -> Result<ServerRun, Trouble> {
+    async fn ask_who(&self, config: &Config) -> Result<ServerRun, Trouble> {
         let mut pipe = redis::pipe();
         pipe.cmd("INFO").arg("server").cmd("TIME");
+        let named_by_others = matches!(config.address, Address::Sentinels(_));
+        if named_by_others {
+            pipe.cmd("ROLE");
+        }
         let mut connection = self.connection.clone();
-        let asked = pipe
-            .query_async::<(String, (u64, u64))>(&mut connection)
-            .await;
-        let (info, (seconds, _)) = asked.map_err(|error| Trouble::of(&error, Effect::None))?;
-        who(&info, seconds)
+        let asked = pipe.query_async::<Vec<Value>>(&mut connection).await;
+        let mut answers = asked
+            .map_err(|error| Trouble::of(&error, Effect::None))?
+            .into_iter();
+        let mut next = || answers.next().unwrap_or(Value::Nil);
+        let run = who::who(next(), next())?;
+        if named_by_others {
+            who::is_primary(next())?;
+        }
+        Ok(run)
     }
 
     /// Whether a new request would be in vain.
@@ -199,7 +186,9 @@ impl Link {
         let answer = ask(&mut self.connection.clone()).await;
         // An error reply is an answer; anything else leaves the connection in doubt.
         let answered = answer.as_ref().map_or_else(is_a_reply, |_| true);
-        if answered {
+        let a_replica = answer.as_ref().is_err_and(is_of_a_replica);
+        // A replica that was our primary is left for the primary of today.
+        if answered && !a_replica {
             on_its_way.0 = None;
         }
         answer.map_err(|error| Trouble::of(&error, Effect::Unknown))
@@ -208,6 +197,10 @@ impl Link {
 
 fn is_a_reply(error: &RedisError) -> bool {
     matches!(error.kind(), ErrorKind::Server(_) | ErrorKind::Extension)
+}
+
+fn is_of_a_replica(error: &RedisError) -> bool {
+    matches!(error.code(), Some("READONLY" | "MASTERDOWN"))
 }
 
 fn sign_in(config: &Config) -> RedisConnectionInfo {
@@ -222,107 +215,4 @@ fn sign_in(config: &Config) -> RedisConnectionInfo {
         info = info.set_password(password.expose());
     }
     info
-}
-
-/// Which server process it is, and since when at the latest. Both numbers are whole seconds: without the one
-/// more, a guard could end a second early.
-fn who(info: &str, seconds: u64) -> Result<ServerRun, Trouble> {
-    let of = |key: &str| {
-        let mut lines = info.lines();
-        lines.find_map(|line| line.strip_prefix(key)?.strip_prefix(':').map(str::trim))
-    };
-    let version = of("redis_version").unwrap_or("");
-    let major = version
-        .split('.')
-        .next()
-        .and_then(|text| text.parse::<u32>().ok());
-    if major.is_none_or(|major| major < 6) {
-        return Err(Trouble::Unfit(TOO_OLD.to_owned()));
-    }
-    // Valkey calls it otherwise.
-    match of("redis_mode").or_else(|| of("server_mode")) {
-        Some("cluster") => return Err(Trouble::Unfit(CLUSTER.to_owned())),
-        Some("sentinel") => {
-            let why = "it is a Sentinel, which holds no leases; name the primary that it watches";
-            return Err(Trouble::Unfit(why.to_owned()));
-        }
-        _ => {}
-    }
-    let uptime = of("uptime_in_seconds").and_then(|text| text.parse::<u64>().ok());
-    let (Some(id), Some(uptime)) = (of("run_id").filter(|id| !id.is_empty()), uptime) else {
-        let why =
-            "it does not say which server process it is (INFO server: run_id, uptime_in_seconds)";
-        return Err(Trouble::Unfit(why.to_owned()));
-    };
-    Ok(ServerRun {
-        id: id.to_owned(),
-        started_ms: (seconds + 1).saturating_sub(uptime).saturating_mul(1_000),
-    })
-}
-
-fn silent(error: &io::Error) -> Trouble {
-    let why = match error.raw_os_error() {
-        Some(number) => nix::errno::Errno::from_raw(number).desc().to_lowercase(),
-        None => error.to_string(),
-    };
-    Trouble::Silent(Effect::None, why)
-}
-
-async fn connect(host: &str, port: u16) -> io::Result<TcpStream> {
-    let mut last = io::Error::other("the host has no address");
-    for address in addresses(host.to_owned(), port).await? {
-        match TcpStream::connect(address).await {
-            Ok(stream) => {
-                stream.set_nodelay(true)?;
-                return Ok(stream);
-            }
-            Err(error) => last = error,
-        }
-    }
-    Err(last)
-}
-
-/// Asks the resolver on a thread of its own, which may be left behind: it knows no time limit, and the
-/// runtime would wait for one of its own threads at the end.
-async fn addresses(host: String, port: u16) -> io::Result<Vec<SocketAddr>> {
-    if let Ok(address) = host.parse() {
-        return Ok(vec![SocketAddr::new(address, port)]);
-    }
-    let (tell, told) = oneshot::channel();
-    std::thread::Builder::new().spawn(move || {
-        let found = (host.as_str(), port).to_socket_addrs();
-        // Nobody waits any more: nothing to do.
-        tell.send(found.map(Iterator::collect)).ok();
-    })?;
-    told.await
-        .unwrap_or_else(|_| Err(io::Error::other("the host's name was not resolved")))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const INFO: &str = "# Server\r\nredis_version:7.0.15\r\nredis_mode:standalone\r\n\
-                        run_id:abc\r\nuptime_in_seconds:10\r\n";
-
-    #[test]
-    fn a_server_says_which_process_it_is() {
-        let run = who(INFO, 1_000).unwrap();
-        assert_eq!((run.id.as_str(), run.started_ms), ("abc", 991_000));
-    }
-
-    #[test]
-    fn what_is_no_fit_server_is_refused() {
-        for (from, to) in [
-            ("7.0.15", "5.0.14"),
-            ("7.0.15", ""),
-            ("standalone", "cluster"),
-            ("standalone", "sentinel"),
-            ("run_id:abc", "run_id:"),
-            ("uptime_in_seconds:10", "uptime_in_seconds:x"),
-        ] {
-            let info = INFO.replace(from, to);
-            assert!(matches!(who(&info, 1_000), Err(Trouble::Unfit(_))), "{to}");
-        }
-    }
 }

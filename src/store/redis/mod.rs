@@ -1,4 +1,5 @@
-//! The Redis store, `redis://`, `rediss://` and `redis+unix://`: leases on one Redis or Valkey server.
+//! The Redis store: leases on one Redis or Valkey server (`redis://`, `rediss://`, `redis+unix://`), or on the
+//! primary that Sentinels name (`redis-sentinel://`, `rediss-sentinel://`).
 //!
 //! One Lua script per transition, the server's clock decides, one hash per lease, a line of waiters with
 //! pushed hand-over. One connection serves everything: requests, and what the server says unasked (RESP3).
@@ -30,7 +31,10 @@
 //!    the token, free, push.
 //! 9. *Look on*: looks again and again; listening on the holders' channel would count as a holder.
 //!
-//! A request whose answer did not come takes its connection along.
+//! A request whose answer did not come takes its connection along, and so does an answer of a replica. With
+//! Sentinels each new connection begins with the question where the primary is. They are asked in turn, the next
+//! one when one is silent for a moment or fails, beginning with the next one the next time; whom they name has
+//! to say that it is a primary (ROLE).
 //!
 //! # What a server can forget, and the guard
 //!
@@ -52,6 +56,7 @@
 //!   moments of a grant, and when the server's clock is set forward. There the token protects.
 
 mod acquire;
+mod address;
 mod answer;
 mod bounded;
 mod config;
@@ -61,11 +66,15 @@ mod line;
 mod link;
 mod listing;
 mod onlooker;
+mod reach;
 mod record;
+mod sentinel;
 mod store;
 mod tls;
 mod trouble;
+mod who;
 mod wire;
 
-pub use config::{Address, Config, RestartGuard, Tls};
+pub use address::{Address, Node, Sentinels};
+pub use config::{Config, RestartGuard, Tls};
 pub use store::RedisStore;

@@ -8,11 +8,14 @@ use async_trait::async_trait;
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 
+use super::address::Address;
 use super::config::{Config, RestartGuard};
 use super::inbox::Inbox;
 use super::keys::Keys;
 use super::line::Line;
 use super::link::Link;
+use super::reach::Peer;
+use super::sentinel::{self, Turn};
 use super::trouble::Trouble;
 use super::wire::Request;
 use super::{answer, listing, onlooker};
@@ -32,6 +35,7 @@ pub struct RedisStore {
     pub(super) config: Config,
     pub(super) inbox: Arc<Inbox>,
     pub(super) line: Line,
+    turn: Turn,
     link: Mutex<Option<Arc<Link>>>,
 }
 
@@ -44,6 +48,7 @@ impl RedisStore {
             config,
             inbox: Arc::default(),
             line: Line::default(),
+            turn: Turn::default(),
             link: Mutex::default(),
         }
     }
@@ -66,9 +71,18 @@ impl RedisStore {
             return Ok(Arc::clone(open));
         }
         *link = None;
-        let opened = Arc::new(Link::open(&self.config, &self.inbox).await?);
+        let opened = Arc::new(self.open().await?);
         *link = Some(Arc::clone(&opened));
         Ok(opened)
+    }
+
+    async fn open(&self) -> Result<Link, Trouble> {
+        let (config, inbox) = (&self.config, &self.inbox);
+        match &config.address {
+            Address::Tcp(node) => Link::open(config, Peer::Tcp(node), inbox).await,
+            Address::Unix(path) => Link::open(config, Peer::Unix(path), inbox).await,
+            Address::Sentinels(of) => sentinel::primary(config, of, &self.turn, inbox).await,
+        }
     }
 
     async fn renewed(&self, hold: &Hold) -> Result<Renewal, Trouble> {

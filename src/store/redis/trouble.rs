@@ -53,6 +53,22 @@ impl Trouble {
         }
     }
 
+    /// The same with whose it is.
+    pub(super) fn at(self, whose: &str) -> Self {
+        let with = |why: String| format!("{whose}: {why}");
+        match self {
+            Self::Silent(effect, why) => Self::Silent(effect, with(why)),
+            Self::Denied(why) => Self::Denied(with(why)),
+            Self::Unfit(why) => Self::Unfit(with(why)),
+            Self::Garbled(why) => Self::Garbled(with(why)),
+        }
+    }
+
+    /// Whether it may be another answer the next time.
+    pub(super) const fn may_pass(&self) -> bool {
+        matches!(self, Self::Silent(..) | Self::Garbled(_))
+    }
+
     /// What `error` means; `effect` is that of a request that got no answer.
     pub(super) fn of(error: &RedisError, effect: Effect) -> Self {
         match error.kind() {

@@ -10,9 +10,11 @@ mod line;
 mod refusals;
 mod replicas;
 mod scene;
+mod sentinel;
 mod storm;
 mod tls;
 mod verbs;
+mod watched;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -34,6 +36,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         line::trials(),
         refusals::trials(),
         replicas::trials(),
+        sentinel::trials(),
         storm::trials(),
         tls::trials(),
         verbs::trials(),

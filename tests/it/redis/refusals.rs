@@ -181,7 +181,7 @@ fn a_replica_is_no_store() {
 
 fn other_schemes_are_refused_by_name() {
     needs("redis-server");
-    for scheme in ["redis-sentinel", "redis-cluster", "valkey"] {
+    for scheme in ["redis-cluster", "valkey"] {
         let ended = run_on(&Lab::new(), &format!("{scheme}://:c4nary@db1/0")).expect_code(125);
         let why = format!("unknown store \"{scheme}\"");
         assert!(ended.stderr.contains(&why), "{ended}");

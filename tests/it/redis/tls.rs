@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::Write;
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
@@ -12,8 +12,10 @@ use std::thread;
 use libtest_mimic::Trial;
 use tempfile::TempDir;
 
-use crate::support::lab::{Ended, Lab};
+use super::watched::{NAME, Sentinel};
+use crate::support::lab::{Ended, Lab, PATIENCE};
 use crate::support::needs::needs;
+use crate::support::processes::wait_until;
 use crate::support::redis::RedisServer;
 
 pub(crate) fn trials() -> Vec<Trial> {
@@ -24,6 +26,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         a_client_certificate_is_shown_where_it_is_wanted,
         a_server_without_tls_is_named,
         files_that_cannot_be_used_are_named,
+        a_sentinel_and_its_primary_are_trusted_or_not,
     ]
 }
 
@@ -104,11 +107,16 @@ impl Secured {
 
     /// Runs `true` with what stands after the `?` in the URL.
     fn run(&self, host: &str, options: &str) -> Ended {
-        let lab = Lab::new();
         let port = self.port;
-        let url = format!("rediss://:c4nary@{host}:{port}/0?restart-guard=off&{options}");
+        Self::run_on(&format!(
+            "rediss://:c4nary@{host}:{port}/0?restart-guard=off&{options}"
+        ))
+    }
+
+    fn run_on(url: &str) -> Ended {
+        let lab = Lab::new();
         let path = lab.path("url");
-        write(&path, &url);
+        write(&path, url);
         let mut command = lab.leasectl(["run", "-v", "--lease", "a", "--store-file", "url"]);
         command.args(["--", "true"]).env_remove("LEASECTL_STORE");
         let ended = lab.run(&mut command);
@@ -210,4 +218,27 @@ fn files_that_cannot_be_used_are_named() {
         let file = secured.file(name);
         is_refused(secured.run("127.0.0.1", &format!("ca={file}")), &file);
     }
+}
+
+fn a_sentinel_and_its_primary_are_trusted_or_not() {
+    let server = Secured::start("no");
+    let (certificate, key) = (server.file("server.crt"), server.file("server.key"));
+    let sentinel = Sentinel::start(
+        server.port,
+        &format!(
+            "tls-replication yes\ntls-auth-clients no\ntls-cert-file {certificate}\n\
+             tls-key-file {key}\ntls-ca-cert-file {}\nsentinel auth-pass {NAME} c4nary\n",
+            server.file("ca.crt")
+        ),
+    );
+    let url = |ca: &str| {
+        let (port, ca) = (sentinel.port, server.file(ca));
+        format!("rediss-sentinel://:c4nary@127.0.0.1:{port}/{NAME}?restart-guard=off&ca={ca}")
+    };
+    wait_until(PATIENCE, "the Sentinel to listen", || {
+        TcpStream::connect(("127.0.0.1", sentinel.port)).is_ok()
+    });
+    Secured::run_on(&url("ca.crt")).expect_code(0);
+    let ended = Secured::run_on(&url("other.crt")).expect_code(125);
+    assert!(ended.stderr.contains("Sentinel 127.0.0.1:"), "{ended}");
 }

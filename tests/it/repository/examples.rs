@@ -35,7 +35,7 @@ const FOR_BASH: &str = "examples/hold-coproc.sh";
 
 /// The scripts that the tests below run; those with `hold` are run in `hold/scripts.rs`, those with
 /// Redis in `redis/example.rs`.
-const TESTED: [&str; 9] = [
+const TESTED: [&str; 10] = [
     "examples/container-entrypoint.sh",
     "examples/cron-redis.sh",
     "examples/cron.sh",
@@ -45,6 +45,7 @@ const TESTED: [&str; 9] = [
     "examples/hold-coproc.sh",
     "examples/migrate-from-flock.sh",
     "examples/nested-leases.sh",
+    "examples/standby-sentinel.sh",
 ];
 
 fn every_example_has_a_test() {

@@ -188,7 +188,7 @@ impl RedisServer {
 
 /// A port that nobody listens on, nor on the one 10,000 above, which is a cluster node's other one. Below those
 /// that the kernel gives to clients.
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     let free = |port| TcpListener::bind(("127.0.0.1", port)).is_ok();
     let mut tries = std::iter::repeat_with(|| {
         let random = RandomState::new().build_hasher().finish();
