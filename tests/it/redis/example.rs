@@ -66,7 +66,7 @@ fn of_two_hosts_one_runs_the_service_over_a_fail_over() {
     let first = token(&active);
     let standby = service(&hosts[1]);
     wait_until(PATIENCE, "the other to stand in line", || {
-        watched.primary.cli(&["KEYS", "*:q:billing"]) != ""
+        !watched.primary.cli(&["KEYS", "*:q:billing"]).is_empty()
     });
     watched.has_caught_up();
     watched.fail_over();
