@@ -36,6 +36,8 @@ pub const SCHEMES: &[&str] = &[
     "redis-sentinel",
     #[cfg(feature = "redis")]
     "rediss-sentinel",
+    #[cfg(feature = "redis")]
+    "redis-cluster",
 ];
 
 /// The URL of the store that is used when nobody chose one.
@@ -129,7 +131,8 @@ pub fn open(url: &StoreUrl, context: &OpenContext) -> Result<Arc<dyn LeaseStore>
         }
         // It connects when it is first asked.
         #[cfg(feature = "redis")]
-        "redis" | "rediss" | "redis+unix" | "redis-sentinel" | "rediss-sentinel" => {
+        "redis" | "rediss" | "redis+unix" | "redis-sentinel" | "rediss-sentinel"
+        | "redis-cluster" => {
             let config = redis::Config::from_url(url)?;
             Ok(Arc::new(RedisStore::new(config)))
         }
@@ -176,9 +179,8 @@ pub fn label(url: &StoreUrl, context: &OpenContext) -> Result<StoreLabel, OpenEr
         #[cfg(feature = "memory")]
         "memory" => Ok(open(url, context)?.label().clone()),
         #[cfg(feature = "redis")]
-        "redis" | "rediss" | "redis+unix" | "redis-sentinel" | "rediss-sentinel" => {
-            Ok(redis::Config::from_url(url)?.label())
-        }
+        "redis" | "rediss" | "redis+unix" | "redis-sentinel" | "rediss-sentinel"
+        | "redis-cluster" => Ok(redis::Config::from_url(url)?.label()),
         unknown => Err(unknown_store(unknown)),
     }
 }

@@ -27,7 +27,7 @@ const FOR_REPLICAS: u32 = 20;
 impl RedisStore {
     pub(super) async fn acquired(&self, claim: &Claim) -> Result<Attempt, Trouble> {
         let keys = self.keys(&claim.name);
-        let link = self.link().await?;
+        let link = self.link(&keys).await?;
         if self.line.forget_what_is_over(&claim.name) {
             // Whoever listens there counts as a holder.
             link.unsubscribe(&keys.holders).await?;
@@ -145,7 +145,8 @@ impl RedisStore {
         let now = Instant::now();
         let keys = self.keys(&claim.name);
         let own = keys.waiter(&claim.owner);
-        let Some((link, standing)) = limited(self.stood(claim, &keys)).await? else {
+        let Some((link, standing)) = limited(self.followed(|| self.stood(claim, &keys))).await?
+        else {
             return Ok(());
         };
         let end = now.checked_add(at_most);
@@ -182,7 +183,7 @@ impl RedisStore {
         claim: &Claim,
         keys: &Keys,
     ) -> Result<Option<(std::sync::Arc<Link>, Standing)>, Trouble> {
-        let link = self.link().await?;
+        let link = self.link(keys).await?;
         let known = self.line.standing(&claim.owner);
         let ticket = match known {
             Some(standing) if link.hears(&keys.waiter(&claim.owner)) => {

@@ -29,6 +29,8 @@ pub enum Address {
     Unix(PathBuf),
     /// The primary that Sentinels name.
     Sentinels(Sentinels),
+    /// A cluster, by some of its nodes.
+    Cluster(Vec<Node>),
 }
 
 /// Those who know where a primary is.
@@ -69,6 +71,16 @@ impl Address {
                 let sentinels = Sentinels::of(url, primary, options)?;
                 Ok((Self::Sentinels(sentinels), database.to_owned()))
             }
+            "redis-cluster" => {
+                if !matches!(below, "" | "0") {
+                    return Err(unfit(
+                        "a Redis cluster has no database but 0; leave it out of the store URL",
+                    ));
+                }
+                let wanted = "write redis-cluster://HOST:PORT,HOST:PORT";
+                let nodes = several(url.host(), DEFAULT_PORT, wanted)?;
+                Ok((Self::Cluster(nodes), String::new()))
+            }
             _ => Ok((Self::Tcp(one(url.host())?), below.to_owned())),
         }
     }
@@ -90,6 +102,7 @@ impl Address {
                 all_written(&of.nodes),
                 encode(&of.primary),
             ),
+            Self::Cluster(nodes) => format!("redis{secure}-cluster://{}", all_written(nodes)),
         }
     }
 }

@@ -263,6 +263,22 @@ mod tests {
     }
 
     #[test]
+    fn a_cluster_is_some_of_its_nodes_and_has_one_database() {
+        let shown = "redis-cluster://n1:7,n2:6379";
+        assert_eq!(label("redis-cluster://u:canary@n2,n1:7"), shown);
+        assert_eq!(label("redis-cluster://n1:7,n2/0"), shown);
+        let error = read("redis-cluster://n1/1").unwrap_err();
+        assert!(error.contains("no database but 0"), "{error}");
+        for text in [
+            "redis-cluster://",
+            "redis-cluster:///0",
+            "redis-cluster://n?db=1",
+        ] {
+            assert!(read(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
     fn a_grant_can_be_made_to_wait_for_replicas() {
         assert_eq!(read("redis://h/0").unwrap().replicas, 0);
         assert_eq!(read("redis://h/0?replicas=2").unwrap().replicas, 2);

@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
@@ -13,11 +13,12 @@ use redis::{
 };
 use tokio::task::JoinHandle;
 
-use super::address::Address;
+use super::address::{Address, Node};
+use super::cluster::{self, Map};
 use super::config::Config;
 use super::inbox::Inbox;
 use super::reach::{Peer, reach};
-use super::trouble::Trouble;
+use super::trouble::{CLUSTER, Trouble, redirection};
 use super::who;
 use super::wire::{Request, ServerRun, millis};
 use crate::lease::Effect;
@@ -31,6 +32,16 @@ pub(super) struct Link {
     channels: Mutex<HashSet<Vec<u8>>>,
     broken: Arc<AtomicBool>,
     reader: JoinHandle<()>,
+    /// Whether it is a node of a cluster.
+    in_cluster: bool,
+    /// Where it is; `None`: on a socket.
+    node: Option<Node>,
+    /// Whether each request has to say that we know that the slot has not moved here yet.
+    asking: bool,
+    /// What the server may confirm that we listen to no more. A confirmation of anything else is its own
+    /// doing, and no answer to any request.
+    leaving: Arc<Mutex<HashSet<Vec<u8>>>>,
+    out_of_step: Arc<AtomicBool>,
 }
 
 /// A request on its way. Dropped without an answer it takes the connection along: the answer that still
@@ -59,12 +70,23 @@ impl Link {
         inbox: &Arc<Inbox>,
     ) -> Result<Self, Trouble> {
         let stream = reach(peer, config.tls.as_ref()).await?;
+        let node = match peer {
+            Peer::Tcp(node) => Some(node.clone()),
+            Peer::Unix(_) => None,
+        };
         let broken = Arc::new(AtomicBool::new(false));
         let (pushes, ended) = (Arc::clone(inbox), Arc::clone(&broken));
+        let leaving: Arc<Mutex<HashSet<Vec<u8>>>> = Arc::default();
+        let out_of_step = Arc::new(AtomicBool::new(false));
+        let (left, moved) = (Arc::clone(&leaving), Arc::clone(&out_of_step));
         let how = AsyncConnectionConfig::new()
             .set_response_timeout(None)
             .set_push_sender(move |info: redis::PushInfo| {
                 if info.kind == redis::PushKind::Disconnection {
+                    ended.store(true, Ordering::SeqCst);
+                }
+                if info.kind == redis::PushKind::SUnsubscribe && !was_asked_for(&info, &left) {
+                    moved.store(true, Ordering::SeqCst);
                     ended.store(true, Ordering::SeqCst);
                 }
                 pushes.push(info);
@@ -81,6 +103,11 @@ impl Link {
             channels: Mutex::default(),
             broken,
             reader: tokio::spawn(reader),
+            in_cluster: matches!(config.address, Address::Cluster(_)),
+            node,
+            asking: false,
+            leaving,
+            out_of_step,
         };
         link.server = link.ask_who(config).await?;
         Ok(link)
@@ -99,7 +126,7 @@ impl Link {
             .map_err(|error| Trouble::of(&error, Effect::None))?
             .into_iter();
         let mut next = || answers.next().unwrap_or(Value::Nil);
-        let run = who::who(next(), next())?;
+        let run = who::who(next(), next(), self.in_cluster)?;
         if named_by_others {
             who::is_primary(next())?;
         }
@@ -117,17 +144,47 @@ impl Link {
         self.reader.abort();
     }
 
+    /// The same, for requests about a slot that has not moved here yet.
+    pub(super) fn asking(mut self) -> Self {
+        self.asking = true;
+        self
+    }
+
+    /// Who serves which slot, as this node says.
+    pub(super) async fn slots(&self, node: &Node) -> Result<Map, Trouble> {
+        let mut command = redis::cmd("CLUSTER");
+        command.arg("SLOTS");
+        Map::read(self.send(&command).await?, node)
+    }
+
     /// Runs a script, by its hash where the server has seen it.
     pub(super) async fn run(&self, request: &Request) -> Result<Value, Trouble> {
-        self.guarded(
-            async |connection| match request.by_hash().query_async(connection).await {
+        self.guarded(async |connection| {
+            self.ask_first(connection).await?;
+            match request.by_hash().query_async(connection).await {
                 Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
+                    self.ask_first(connection).await?;
                     request.by_text().query_async(connection).await
                 }
                 answer => answer,
-            },
-        )
+            }
+        })
         .await
+    }
+
+    async fn send(&self, command: &redis::Cmd) -> Result<Value, Trouble> {
+        self.guarded(async |connection| {
+            self.ask_first(connection).await?;
+            command.query_async(connection).await
+        })
+        .await
+    }
+
+    async fn ask_first(&self, connection: &mut MultiplexedConnection) -> RedisResult<()> {
+        if self.asking {
+            redis::cmd("ASKING").query_async::<()>(connection).await?;
+        }
+        Ok(())
     }
 
     /// Runs commands that belong together, in one write.
@@ -154,8 +211,13 @@ impl Link {
         if self.channels().contains(channel) {
             return Ok(());
         }
-        self.guarded(async |connection| connection.subscribe(channel).await)
-            .await?;
+        if self.in_cluster {
+            let mut command = redis::cmd("SSUBSCRIBE");
+            self.send(command.arg(channel)).await?;
+        } else {
+            self.guarded(async |connection| connection.subscribe(channel).await)
+                .await?;
+        }
         self.channels().insert(channel.to_vec());
         Ok(())
     }
@@ -164,6 +226,11 @@ impl Link {
     pub(super) async fn unsubscribe(&self, channel: &[u8]) -> Result<(), Trouble> {
         if !self.channels().remove(channel) {
             return Ok(());
+        }
+        if self.in_cluster {
+            locked(&self.leaving).insert(channel.to_vec());
+            let mut command = redis::cmd("SUNSUBSCRIBE");
+            return self.send(command.arg(channel)).await.map(drop);
         }
         self.guarded(async |connection| connection.unsubscribe(channel).await)
             .await
@@ -174,8 +241,8 @@ impl Link {
         !self.is_broken() && self.channels().contains(channel)
     }
 
-    fn channels(&self) -> std::sync::MutexGuard<'_, HashSet<Vec<u8>>> {
-        self.channels.lock().unwrap_or_else(PoisonError::into_inner)
+    fn channels(&self) -> MutexGuard<'_, HashSet<Vec<u8>>> {
+        locked(&self.channels)
     }
 
     async fn guarded<T>(
@@ -186,12 +253,44 @@ impl Link {
         let answer = ask(&mut self.connection.clone()).await;
         // An error reply is an answer; anything else leaves the connection in doubt.
         let answered = answer.as_ref().map_or_else(is_a_reply, |_| true);
-        let a_replica = answer.as_ref().is_err_and(is_of_a_replica);
-        // A replica that was our primary is left for the primary of today.
-        if answered && !a_replica {
+        if self.out_of_step.load(Ordering::SeqCst) {
+            // What the server said unasked may have been taken for this answer, or for one before it.
+            let why = "a slot has moved to another node".to_owned();
+            return Err(Trouble::Silent(Effect::Unknown, why));
+        }
+        let leave = answer.as_ref().is_err_and(is_no_place_to_stay);
+        // A replica that was our primary is left for the primary of today, and a node that is cut off from its
+        // cluster for the others.
+        if answered && !leave {
             on_its_way.0 = None;
         }
-        answer.map_err(|error| Trouble::of(&error, Effect::Unknown))
+        answer.map_err(|error| match redirection(&error) {
+            Some((words, ask)) => self.elsewhere(&words, ask),
+            None => Trouble::of(&error, Effect::Unknown),
+        })
+    }
+
+    /// Who is to be asked instead, as this node says.
+    fn elsewhere(&self, words: &str, ask: bool) -> Trouble {
+        let node = self.node.as_ref().filter(|_| self.in_cluster);
+        match node.map(|node| cluster::elsewhere(words, node)) {
+            None => Trouble::Unfit(CLUSTER.to_owned()),
+            Some(None) => Trouble::Garbled("it sends us to no other node".to_owned()),
+            Some(Some((slot, node))) => Trouble::Elsewhere { slot, node, ask },
+        }
+    }
+}
+
+fn locked(channels: &Mutex<HashSet<Vec<u8>>>) -> MutexGuard<'_, HashSet<Vec<u8>>> {
+    // Whoever panicked left whole channels behind.
+    channels.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Whether we have left the channel ourselves.
+fn was_asked_for(info: &redis::PushInfo, leaving: &Mutex<HashSet<Vec<u8>>>) -> bool {
+    match info.data.first() {
+        Some(Value::BulkString(channel)) => locked(leaving).remove(channel),
+        _ => false,
     }
 }
 
@@ -199,8 +298,11 @@ fn is_a_reply(error: &RedisError) -> bool {
     matches!(error.kind(), ErrorKind::Server(_) | ErrorKind::Extension)
 }
 
-fn is_of_a_replica(error: &RedisError) -> bool {
-    matches!(error.code(), Some("READONLY" | "MASTERDOWN"))
+fn is_no_place_to_stay(error: &RedisError) -> bool {
+    matches!(
+        error.code(),
+        Some("READONLY" | "MASTERDOWN" | "CLUSTERDOWN")
+    )
 }
 
 fn sign_in(config: &Config) -> RedisConnectionInfo {

@@ -1,5 +1,5 @@
-//! The Redis store: leases on one Redis or Valkey server (`redis://`, `rediss://`, `redis+unix://`), or on the
-//! primary that Sentinels name (`redis-sentinel://`, `rediss-sentinel://`).
+//! The Redis store: leases on one Redis or Valkey server (`redis://`, `rediss://`, `redis+unix://`), on the
+//! primary that Sentinels name (`redis-sentinel://`, `rediss-sentinel://`), or on a cluster (`redis-cluster://`).
 //!
 //! One Lua script per transition, the server's clock decides, one hash per lease, a line of waiters with
 //! pushed hand-over. One connection serves everything: requests, and what the server says unasked (RESP3).
@@ -36,6 +36,15 @@
 //! one when one is silent for a moment or fails, beginning with the next one the next time; whom they name has
 //! to say that it is a primary (ROLE).
 //!
+//! # In a cluster
+//!
+//! All keys of a lease are in one slot, that of its shard. A node says which node serves it (CLUSTER SLOTS), and
+//! one connection to that one does all: channels are those of the slot (SSUBSCRIBE, SPUBLISH). MOVED is followed
+//! five times, ASK once; TRYAGAIN is asked again after 50 ms for a second. As the line of waiters is mostly
+//! empty, and a key that is not there counts as one that has moved, a lease is not served while its slot
+//! moves: that is doubt, and the hold goes on when the slot has moved. When the server ends a subscription unasked,
+//! the slot has moved: the connection is left at once, because what is said unasked may be taken for an answer.
+//!
 //! # What a server can forget, and the guard
 //!
 //! After DEL, FLUSHALL, a restart without data or from an old snapshot, and after a fail-over that lost the
@@ -59,11 +68,13 @@ mod acquire;
 mod address;
 mod answer;
 mod bounded;
+mod cluster;
 mod config;
 mod inbox;
 mod keys;
 mod line;
 mod link;
+mod links;
 mod listing;
 mod onlooker;
 mod reach;
@@ -72,6 +83,7 @@ mod sentinel;
 mod store;
 mod tls;
 mod trouble;
+mod turn;
 mod who;
 mod wire;
 

@@ -2,13 +2,9 @@
 //! that it is one.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, ProtocolVersion, RedisConnectionInfo, RedisError};
-use tokio::task::JoinSet;
-use tokio::time::timeout;
 
 use super::address::{Node, Sentinels};
 use super::config::{Config, Tls};
@@ -16,19 +12,8 @@ use super::inbox::Inbox;
 use super::link::Link;
 use super::reach::{Peer, reach};
 use super::trouble::Trouble;
+use super::turn::Turn;
 use crate::lease::Effect;
-
-/// The next Sentinel is asked when the one before has said nothing for so long. Nobody is cut short: a slow
-/// answer counts while there is none better. Too short burdens them all; too long, and a dead one uses an attempt up.
-const NEXT: Duration = Duration::from_millis(150);
-
-/// Whom to ask first. Moves on before each question, so that an attempt that ran out of time over a dead one
-/// is not followed by another over the same.
-#[derive(Debug, Default)]
-pub(super) struct Turn(AtomicUsize);
-
-/// What came of one Sentinel.
-type Told = (usize, Result<Option<Node>, Trouble>);
 
 /// Connects to the primary.
 pub(super) async fn primary(
@@ -37,48 +22,31 @@ pub(super) async fn primary(
     turn: &Turn,
     inbox: &Arc<Inbox>,
 ) -> Result<Link, Trouble> {
-    let count = sentinels.nodes.len();
-    let first = turn.0.load(Ordering::Relaxed) % count.max(1);
-    let mut left = (0..count).map(|step| (first + step) % count);
+    let mut round = turn.ask(sentinels.nodes.len(), |at| {
+        let (of, tls) = (sentinels.clone(), config.tls.clone());
+        async move { ask(&of, at, tls.as_ref()).await }
+    });
     let mut failures = Failures::default();
     let mut tried = Vec::new();
-    // Dropped with this future, it ends what is still on its way.
-    let mut asked: JoinSet<Told> = JoinSet::new();
-    loop {
-        let next = left.next();
-        if let Some(at) = next {
-            turn.0.store(at + 1, Ordering::Relaxed);
-            let (of, tls) = (sentinels.clone(), config.tls.clone());
-            asked.spawn(async move { (at, ask(&of, at, tls.as_ref()).await) });
-        }
-        let told = match next {
-            Some(_) => timeout(NEXT, asked.join_next()).await.ok(),
-            None => Some(asked.join_next().await),
-        };
+    while let Some((at, told)) = round.answer().await {
         match told {
-            // Slow: the next one is asked as well.
-            None => {}
-            Some(Some(Ok((_, Ok(Some(node)))))) if tried.contains(&node) => {}
-            Some(Some(Ok((at, Ok(Some(node)))))) => {
+            Ok(Some(node)) if tried.contains(&node) => {}
+            Ok(Some(node)) => {
                 match Link::open(config, Peer::Tcp(&node), inbox).await {
                     Ok(link) => {
-                        turn.0.store(at, Ordering::Relaxed);
+                        turn.stays_with(at);
                         return Ok(link);
                     }
                     Err(trouble) => failures.of_primary(&node, trouble),
                 }
                 tried.push(node);
             }
-            Some(Some(Ok((_, Ok(None))))) => {}
-            Some(Some(Ok((at, Err(trouble))))) => {
-                failures.of_sentinel(sentinels.nodes.get(at), trouble);
-            }
-            // One that ended otherwise has said nothing.
-            Some(Some(Err(_))) => {}
-            Some(None) if next.is_none() => return Err(failures.in_short(sentinels)),
-            Some(None) => {}
+            // It knows none of that name.
+            Ok(None) => {}
+            Err(trouble) => failures.of_sentinel(sentinels.nodes.get(at), trouble),
         }
     }
+    Err(failures.in_short(sentinels))
 }
 
 /// Why nobody could be used: what a primary said is worth more than what a Sentinel did.
@@ -91,12 +59,13 @@ struct Failures {
 impl Failures {
     fn of_primary(&mut self, node: &Node, trouble: Trouble) {
         let trouble = trouble.at(&format!("{node}, which is named as the primary"));
-        keep(&mut self.primary, trouble);
+        trouble.keep_in(&mut self.primary);
     }
 
     fn of_sentinel(&mut self, node: Option<&Node>, trouble: Trouble) {
         let name = node.map_or_else(String::new, ToString::to_string);
-        keep(&mut self.sentinel, trouble.at(&format!("Sentinel {name}")));
+        let trouble = trouble.at(&format!("Sentinel {name}"));
+        trouble.keep_in(&mut self.sentinel);
     }
 
     fn in_short(self, sentinels: &Sentinels) -> Trouble {
@@ -106,13 +75,6 @@ impl Failures {
                 sentinels.primary
             ))
         })
-    }
-}
-
-/// The first that is for an operator, or else the last.
-fn keep(kept: &mut Option<Trouble>, trouble: Trouble) {
-    if kept.as_ref().is_none_or(Trouble::may_pass) {
-        *kept = Some(trouble);
     }
 }
 

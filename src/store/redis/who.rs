@@ -8,11 +8,11 @@ use crate::lease::Effect;
 
 /// Which server process it is, and since when at the latest. Both numbers are whole seconds: without the one
 /// more, a guard could end a second early.
-pub(super) fn who(info: Value, time: Value) -> Result<ServerRun, Trouble> {
+pub(super) fn who(info: Value, time: Value, in_cluster: bool) -> Result<ServerRun, Trouble> {
     let unread = |_| Trouble::Garbled("INFO and TIME are not what a server says".to_owned());
     let info: String = redis::from_redis_value(info).map_err(unread)?;
     let (seconds, _): (u64, u64) = redis::from_redis_value(time).map_err(unread)?;
-    run_in(&info, seconds)
+    run_in(&info, seconds, in_cluster)
 }
 
 /// A server that others name as the primary has to say so itself: they may be behind the times.
@@ -36,7 +36,7 @@ pub(super) fn is_primary(role: Value) -> Result<(), Trouble> {
     }
 }
 
-fn run_in(info: &str, seconds: u64) -> Result<ServerRun, Trouble> {
+fn run_in(info: &str, seconds: u64, in_cluster: bool) -> Result<ServerRun, Trouble> {
     let of = |key: &str| {
         let mut lines = info.lines();
         lines.find_map(|line| line.strip_prefix(key)?.strip_prefix(':').map(str::trim))
@@ -51,9 +51,19 @@ fn run_in(info: &str, seconds: u64) -> Result<ServerRun, Trouble> {
     }
     // Valkey calls it otherwise.
     match of("redis_mode").or_else(|| of("server_mode")) {
-        Some("cluster") => return Err(Trouble::Unfit(CLUSTER.to_owned())),
         Some("sentinel") => {
-            let why = "it is a Sentinel, which holds no leases; name the primary that it watches";
+            let why =
+                "it is a Sentinel, which holds no leases; write redis-sentinel://HOST:PORT/PRIMARY";
+            return Err(Trouble::Unfit(why.to_owned()));
+        }
+        Some("cluster") if !in_cluster => return Err(Trouble::Unfit(CLUSTER.to_owned())),
+        Some("cluster") if major.is_none_or(|major| major < 7) => {
+            let why = "a cluster needs Redis 7.0 or newer";
+            return Err(Trouble::Unfit(why.to_owned()));
+        }
+        Some("cluster") => {}
+        _ if in_cluster => {
+            let why = "it is no node of a cluster; write redis://HOST:PORT";
             return Err(Trouble::Unfit(why.to_owned()));
         }
         _ => {}
@@ -79,7 +89,7 @@ mod tests {
 
     #[test]
     fn a_server_says_which_process_it_is() {
-        let run = run_in(INFO, 1_000).unwrap();
+        let run = run_in(INFO, 1_000, false).unwrap();
         assert_eq!((run.id.as_str(), run.started_ms), ("abc", 991_000));
     }
 
@@ -95,9 +105,18 @@ mod tests {
         ] {
             let info = INFO.replace(from, to);
             assert!(
-                matches!(run_in(&info, 1_000), Err(Trouble::Unfit(_))),
+                matches!(run_in(&info, 1_000, false), Err(Trouble::Unfit(_))),
                 "{to}"
             );
+        }
+    }
+
+    #[test]
+    fn a_cluster_is_one_and_not_too_old() {
+        let cluster = INFO.replace("standalone", "cluster");
+        assert!(run_in(&cluster, 1_000, true).is_ok());
+        for info in [INFO, &cluster.replace("7.0.15", "6.2.5")] {
+            assert!(matches!(run_in(info, 1_000, true), Err(Trouble::Unfit(_))));
         }
     }
 

@@ -93,7 +93,7 @@ impl Request {
             .with(name.as_str())
             .with(&keys.holders)
             .with(&keys.waiters)
-            .with("PUBLISH")
+            .with(if keys.sharded { "SPUBLISH" } else { "PUBLISH" })
     }
 
     fn with(mut self, argument: impl AsRef<[u8]>) -> Self {

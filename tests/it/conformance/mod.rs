@@ -150,6 +150,7 @@ table! {
     "file" file: common;
     "memory" memory: common expiring revoking;
     "redis" redis: common expiring revoking;
+    "redis" redis_cluster: common expiring revoking;
 }
 
 fn every_store_is_in_the_table() {

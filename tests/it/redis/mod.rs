@@ -2,6 +2,7 @@
 //! loss of data, and what happens to a command when the server or the way to it fails.
 
 mod ambiguous;
+mod cluster;
 mod example;
 mod faults;
 mod guard;
@@ -29,6 +30,7 @@ use crate::conformance::stores::claim;
 pub(crate) fn trials() -> Vec<Trial> {
     [
         ambiguous::trials(),
+        cluster::trials(),
         example::trials(),
         faults::trials(),
         guard::trials(),

@@ -90,16 +90,21 @@ fn a_user_may_not() {
     is_refused(&server, "app:c4nary", 125, "NOPERM");
 }
 
-fn a_user_with_the_rights_of_the_example_may() {
+/// Makes the user of the example known, with the password `c4nary`.
+pub(super) fn admit(server: &RedisServer) {
     let text = fs::read_to_string("examples/redis.acl").unwrap();
     let user = text.lines().find_map(|line| line.strip_prefix("user "));
     let user = user.unwrap().replace(">PASSWORD", ">c4nary");
-    let server = RedisServer::start(&[]);
     let words: Vec<_> = ["ACL", "SETUSER"]
         .into_iter()
         .chain(user.split(' '))
         .collect();
-    server.cli(&words);
+    assert_eq!(server.cli(&words), "OK");
+}
+
+fn a_user_with_the_rights_of_the_example_may() {
+    let server = RedisServer::start(&[]);
+    admit(&server);
     let lab = Lab::new();
     let url = with_login(&server, "leasectl:c4nary");
     run_on(&lab, &url).expect_code(0);
@@ -181,7 +186,7 @@ fn a_replica_is_no_store() {
 
 fn other_schemes_are_refused_by_name() {
     needs("redis-server");
-    for scheme in ["redis-cluster", "valkey"] {
+    for scheme in ["valkey", "redis-clusters"] {
         let ended = run_on(&Lab::new(), &format!("{scheme}://:c4nary@db1/0")).expect_code(125);
         let why = format!("unknown store \"{scheme}\"");
         assert!(ended.stderr.contains(&why), "{ended}");

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use libtest_mimic::Trial;
 
+use super::refusals::admit;
 use super::watched::{NAME, Watched, mute, one_that_says};
 use crate::support::lab::{Ended, Lab, PATIENCE, Running};
 use crate::support::needs::needs;
@@ -21,6 +22,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         a_holder_without_a_primary_is_stopped_in_time,
         a_sentinel_that_is_behind_is_not_believed,
         sentinels_that_say_nothing_cost_little,
+        the_rights_of_the_example_are_enough,
         no_sentinel_is_there,
         no_primary_has_this_name,
         a_server_is_no_sentinel,
@@ -199,6 +201,18 @@ fn sentinels_that_say_nothing_cost_little() {
     done(&lab);
     let ended = holder.wait(PATIENCE).expect_code(0);
     assert!(ended.took < Duration::from_secs(8), "{ended}");
+}
+
+fn the_rights_of_the_example_are_enough() {
+    let watched = Watched::start();
+    admit(&watched.primary);
+    admit(&watched.replica);
+    let url = watched.url("restart-guard=off&replicas=1");
+    run_on(&url.replacen("://", "://leasectl:c4nary@", 1)).expect_code(0);
+    let user = ["ACL", "SETUSER", "leasectl", "-role"];
+    watched.primary.cli(&user);
+    let ended = run_on(&url.replacen("://", "://leasectl:c4nary@", 1)).expect_code(125);
+    assert!(ended.stderr.contains("NOPERM"), "{ended}");
 }
 
 fn no_sentinel_is_there() {

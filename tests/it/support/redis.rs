@@ -65,6 +65,15 @@ impl RedisServer {
         (Self::start(&[&all, options].concat()), port)
     }
 
+    /// Both of it.
+    #[track_caller]
+    pub(crate) fn on_a_port_with_clock(options: &[&str], micros: u64) -> (Self, u16) {
+        let port = free_port();
+        let text = port.to_string();
+        let all = ["--bind", "127.0.0.1", "--port", &text];
+        (Self::with_clock(&[&all, options].concat(), micros), port)
+    }
+
     fn begin(options: &[&str], micros: Option<u64>) -> Self {
         let directory = tempfile::Builder::new().prefix("redis-").tempdir().unwrap();
         let clock = micros.map(|micros| {
