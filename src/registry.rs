@@ -38,6 +38,8 @@ pub const SCHEMES: &[&str] = &[
     "rediss-sentinel",
     #[cfg(feature = "redis")]
     "redis-cluster",
+    #[cfg(feature = "redis")]
+    "rediss-cluster",
 ];
 
 /// The URL of the store that is used when nobody chose one.
@@ -132,7 +134,7 @@ pub fn open(url: &StoreUrl, context: &OpenContext) -> Result<Arc<dyn LeaseStore>
         // It connects when it is first asked.
         #[cfg(feature = "redis")]
         "redis" | "rediss" | "redis+unix" | "redis-sentinel" | "rediss-sentinel"
-        | "redis-cluster" => {
+        | "redis-cluster" | "rediss-cluster" => {
             let config = redis::Config::from_url(url)?;
             Ok(Arc::new(RedisStore::new(config)))
         }
@@ -180,7 +182,7 @@ pub fn label(url: &StoreUrl, context: &OpenContext) -> Result<StoreLabel, OpenEr
         "memory" => Ok(open(url, context)?.label().clone()),
         #[cfg(feature = "redis")]
         "redis" | "rediss" | "redis+unix" | "redis-sentinel" | "rediss-sentinel"
-        | "redis-cluster" => Ok(redis::Config::from_url(url)?.label()),
+        | "redis-cluster" | "rediss-cluster" => Ok(redis::Config::from_url(url)?.label()),
         unknown => Err(unknown_store(unknown)),
     }
 }

@@ -71,7 +71,7 @@ impl Address {
                 let sentinels = Sentinels::of(url, primary, options)?;
                 Ok((Self::Sentinels(sentinels), database.to_owned()))
             }
-            "redis-cluster" => {
+            "redis-cluster" | "rediss-cluster" => {
                 if !matches!(below, "" | "0") {
                     return Err(unfit(
                         "a Redis cluster has no database but 0; leave it out of the store URL",
@@ -159,7 +159,8 @@ fn socket(url: &StoreUrl) -> Result<PathBuf, UrlError> {
 fn one(text: &str) -> Result<Node, UrlError> {
     if text.contains(',') {
         return Err(unfit(
-            "the store URL names several hosts; a redis:// store is one server",
+            "the store URL names several hosts, and a redis:// store is one server; several are \
+             redis-sentinel:// or redis-cluster://",
         ));
     }
     node(text, DEFAULT_PORT, "write redis://HOST:PORT/DATABASE")

@@ -267,6 +267,7 @@ mod tests {
         let shown = "redis-cluster://n1:7,n2:6379";
         assert_eq!(label("redis-cluster://u:canary@n2,n1:7"), shown);
         assert_eq!(label("redis-cluster://n1:7,n2/0"), shown);
+        assert_eq!(label("rediss-cluster://n1"), "rediss-cluster://n1:6379");
         let error = read("redis-cluster://n1/1").unwrap_err();
         assert!(error.contains("no database but 0"), "{error}");
         for text in [

@@ -1,5 +1,6 @@
 //! The Redis store: leases on one Redis or Valkey server (`redis://`, `rediss://`, `redis+unix://`), on the
-//! primary that Sentinels name (`redis-sentinel://`, `rediss-sentinel://`), or on a cluster (`redis-cluster://`).
+//! primary that Sentinels name (`redis-sentinel://`, `rediss-sentinel://`), or on a cluster (`redis-cluster://`,
+//! `rediss-cluster://`).
 //!
 //! One Lua script per transition, the server's clock decides, one hash per lease, a line of waiters with
 //! pushed hand-over. One connection serves everything: requests, and what the server says unasked (RESP3).

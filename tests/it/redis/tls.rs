@@ -6,7 +6,6 @@ use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
-use std::sync::atomic::{AtomicU16, Ordering};
 use std::thread;
 
 use libtest_mimic::Trial;
@@ -16,7 +15,7 @@ use super::watched::{NAME, Sentinel};
 use crate::support::lab::{Ended, Lab, PATIENCE};
 use crate::support::needs::needs;
 use crate::support::processes::wait_until;
-use crate::support::redis::RedisServer;
+use crate::support::redis::{RedisServer, free_port};
 
 pub(crate) fn trials() -> Vec<Trial> {
     trials![
@@ -27,6 +26,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         a_server_without_tls_is_named,
         files_that_cannot_be_used_are_named,
         a_sentinel_and_its_primary_are_trusted_or_not,
+        the_nodes_of_a_cluster_are_trusted_or_not,
     ]
 }
 
@@ -52,32 +52,25 @@ fn keys() -> TempDir {
     directory
 }
 
-/// A port that is free, below those that connections get.
-fn port() -> u16 {
-    static NEXT: AtomicU16 = AtomicU16::new(0);
-    let begin = 20_000 + u16::try_from(std::process::id() % 10_000).unwrap();
-    loop {
-        let port = begin + NEXT.fetch_add(1, Ordering::Relaxed) % 1_000;
-        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
-            return port;
-        }
-    }
-}
-
 struct Secured {
     keys: TempDir,
     port: u16,
-    _server: RedisServer,
+    server: RedisServer,
 }
 
 impl Secured {
     /// With clients that have to prove who they are, or not.
     fn start(clients: &str) -> Self {
+        Self::with(clients, &[])
+    }
+
+    /// The same with `more` on its command line.
+    fn with(clients: &str, more: &[&str]) -> Self {
         needs("redis-server");
         needs("openssl");
-        let (keys, port) = (keys(), port());
+        let (keys, port) = (keys(), free_port());
         let file = |name: &str| keys.path().join(name).display().to_string();
-        let server = RedisServer::start(&[
+        let options = [
             "--tls-port",
             &port.to_string(),
             "--bind",
@@ -93,12 +86,9 @@ impl Secured {
             clients,
             "--requirepass",
             "c4nary",
-        ]);
-        Self {
-            keys,
-            port,
-            _server: server,
-        }
+        ];
+        let server = RedisServer::start(&[&options, more].concat());
+        Self { keys, port, server }
     }
 
     fn file(&self, name: &str) -> String {
@@ -241,4 +231,24 @@ fn a_sentinel_and_its_primary_are_trusted_or_not() {
     Secured::run_on(&url("ca.crt")).expect_code(0);
     let ended = Secured::run_on(&url("other.crt")).expect_code(125);
     assert!(ended.stderr.contains("Sentinel 127.0.0.1:"), "{ended}");
+}
+
+fn the_nodes_of_a_cluster_are_trusted_or_not() {
+    let more = ["--cluster-enabled", "yes", "--tls-cluster", "yes"];
+    let node = Secured::with("no", &more);
+    let cli = |words: &[&str]| {
+        let login = ["--no-auth-warning", "-a", "c4nary", "CLUSTER"];
+        node.server.cli(&[&login, words].concat())
+    };
+    cli(&["ADDSLOTSRANGE", "0", "16383"]);
+    wait_until(PATIENCE, "the cluster to be one", || {
+        cli(&["INFO"]).contains("cluster_state:ok")
+    });
+    let url = |ca: &str| {
+        let (port, ca) = (node.port, node.file(ca));
+        format!("rediss-cluster://:c4nary@127.0.0.1:{port}?restart-guard=off&ca={ca}")
+    };
+    Secured::run_on(&url("ca.crt")).expect_code(0);
+    let ended = Secured::run_on(&url("other.crt")).expect_code(125);
+    assert!(ended.stderr.contains("node 127.0.0.1:"), "{ended}");
 }
