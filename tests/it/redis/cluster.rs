@@ -19,6 +19,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         a_holder_whose_node_is_dead_is_stopped_in_time,
         a_holder_follows_to_the_replica_that_takes_over,
         a_dead_node_in_the_url_costs_little,
+        a_node_that_is_left_alone_grants_nothing,
         the_rights_of_the_example_are_enough,
         a_server_is_no_cluster,
         a_cluster_has_one_database,
@@ -307,6 +308,24 @@ fn a_dead_node_in_the_url_costs_little() {
     let ended = ended.expect_code(0);
     assert!(ended.took < Duration::from_secs(8), "{ended}");
     cluster.nodes[other].0.down();
+}
+
+fn a_node_that_is_left_alone_grants_nothing() {
+    let mut cluster = Cluster::start();
+    let url = cluster.url("restart-guard=off");
+    run_on(&url, &["run", "--lease", "a", "--", "true"]).expect_code(0);
+    let owner = cluster.owner();
+    for at in (0..3).filter(|at| *at != owner) {
+        cluster.nodes[at].0.down();
+    }
+    wait_until(PATIENCE, "it to notice", || {
+        let info = cluster.nodes[owner].0.cli(&["CLUSTER", "INFO"]);
+        info.contains("cluster_state:fail")
+    });
+    let ended = run_on(&url, &["run", "--lease", "a", "--", "true"]).expect_code(123);
+    let last = ended.stderr.lines().last().unwrap_or_default();
+    assert!(last.contains("its cluster is down"), "{ended}");
+    assert!(last.contains("nothing was run"), "{ended}");
 }
 
 fn the_rights_of_the_example_are_enough() {
