@@ -32,6 +32,14 @@ pub const SCHEMES: &[&str] = &[
     "rediss",
     #[cfg(feature = "redis")]
     "redis+unix",
+    #[cfg(feature = "redis")]
+    "redis-sentinel",
+    #[cfg(feature = "redis")]
+    "rediss-sentinel",
+    #[cfg(feature = "redis")]
+    "redis-cluster",
+    #[cfg(feature = "redis")]
+    "rediss-cluster",
 ];
 
 /// The URL of the store that is used when nobody chose one.
@@ -125,7 +133,8 @@ pub fn open(url: &StoreUrl, context: &OpenContext) -> Result<Arc<dyn LeaseStore>
         }
         // It connects when it is first asked.
         #[cfg(feature = "redis")]
-        "redis" | "rediss" | "redis+unix" => {
+        "redis" | "rediss" | "redis+unix" | "redis-sentinel" | "rediss-sentinel"
+        | "redis-cluster" | "rediss-cluster" => {
             let config = redis::Config::from_url(url)?;
             Ok(Arc::new(RedisStore::new(config)))
         }
@@ -172,7 +181,8 @@ pub fn label(url: &StoreUrl, context: &OpenContext) -> Result<StoreLabel, OpenEr
         #[cfg(feature = "memory")]
         "memory" => Ok(open(url, context)?.label().clone()),
         #[cfg(feature = "redis")]
-        "redis" | "rediss" | "redis+unix" => Ok(redis::Config::from_url(url)?.label()),
+        "redis" | "rediss" | "redis+unix" | "redis-sentinel" | "rediss-sentinel"
+        | "redis-cluster" | "rediss-cluster" => Ok(redis::Config::from_url(url)?.label()),
         unknown => Err(unknown_store(unknown)),
     }
 }

@@ -9,7 +9,14 @@ use crate::secret::Secret;
 pub use crate::store::options::{Options, UrlError};
 
 /// Options whose values are credentials on the stores that have them.
-const SECRET_OPTIONS: [&str; 5] = ["password", "secret", "sig", "token", "key"];
+const SECRET_OPTIONS: [&str; 6] = [
+    "password",
+    "secret",
+    "sig",
+    "token",
+    "key",
+    "sentinel-password",
+];
 
 /// A store's URL, `SCHEME:PATH` or `SCHEME://[USER[:PASSWORD]@]HOST/PATH`, with `?OPTIONS`.
 #[derive(Clone)]

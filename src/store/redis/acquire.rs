@@ -14,18 +14,20 @@ use super::store::{RedisStore, limited};
 use super::trouble::Trouble;
 use super::wire::{Mode, Request};
 use crate::clock::spread;
-use crate::lease::{Attempt, Claim, FencingToken, Hold, Place, Refusal};
+use crate::lease::{Attempt, Claim, Effect, FencingToken, Hold, Place, Refusal};
 
 /// A waiter that was told nothing looks again after so long, plus or minus a tenth: the only way to the
 /// lease when what it was told was lost.
 const FALL_BACK: Duration = Duration::from_secs(10);
 /// Whoever looks when a lease ends looks so much later, so that it has ended by the server's clock too.
 const AFTER_THE_END: Duration = Duration::from_millis(2);
+/// A grant has this part of its time to live to reach the replicas: half of what an attempt may take.
+const FOR_REPLICAS: u32 = 20;
 
 impl RedisStore {
     pub(super) async fn acquired(&self, claim: &Claim) -> Result<Attempt, Trouble> {
         let keys = self.keys(&claim.name);
-        let link = self.link().await?;
+        let link = self.link(&keys).await?;
         if self.line.forget_what_is_over(&claim.name) {
             // Whoever listens there counts as a holder.
             link.unsubscribe(&keys.holders).await?;
@@ -94,6 +96,13 @@ impl RedisStore {
             link.run(&back).await.ok();
             return Err(trouble);
         }
+        if let Err(trouble) = self.replicated(link, claim).await {
+            let back = Request::withdraw(keys, &claim.name, &claim.owner, &link.server);
+            link.run(&back).await?;
+            // Whoever listens there counts as a holder.
+            link.unsubscribe(&keys.holders).await?;
+            return Err(trouble);
+        }
         self.line.holds(claim.owner, claim.name.clone());
         if self.line.leaves(&claim.owner) {
             let own = keys.waiter(&claim.owner);
@@ -110,12 +119,34 @@ impl RedisStore {
         }))
     }
 
+    /// Whether as many replicas have the grant as the URL asks for: what fewer have, a fail-over could forget.
+    async fn replicated(&self, link: &Link, claim: &Claim) -> Result<(), Trouble> {
+        let wanted = self.config.replicas;
+        if wanted == 0 {
+            return Ok(());
+        }
+        let at_most = claim.ttl / FOR_REPLICAS;
+        let have = link.replicas_with_it(wanted, at_most).await?;
+        if have >= wanted {
+            return Ok(());
+        }
+        Err(Trouble::Silent(
+            Effect::None,
+            format!(
+                "{have} of the {wanted} replicas that replicas={wanted} asks for had the grant within {}, \
+                 so it was given back; see INFO replication",
+                humantime::format_duration(at_most)
+            ),
+        ))
+    }
+
     /// Stands in line until it is our turn or worth looking again.
     pub(super) async fn queued(&self, claim: &Claim, at_most: Duration) -> Result<(), Trouble> {
         let now = Instant::now();
         let keys = self.keys(&claim.name);
         let own = keys.waiter(&claim.owner);
-        let Some((link, standing)) = limited(self.stood(claim, &keys)).await? else {
+        let Some((link, standing)) = limited(self.followed(|| self.stood(claim, &keys))).await?
+        else {
             return Ok(());
         };
         let end = now.checked_add(at_most);
@@ -152,7 +183,7 @@ impl RedisStore {
         claim: &Claim,
         keys: &Keys,
     ) -> Result<Option<(std::sync::Arc<Link>, Standing)>, Trouble> {
-        let link = self.link().await?;
+        let link = self.link(keys).await?;
         let known = self.line.standing(&claim.owner);
         let ticket = match known {
             Some(standing) if link.hears(&keys.waiter(&claim.owner)) => {

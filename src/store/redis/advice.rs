@@ -30,9 +30,9 @@ struct Said {
     refused: Option<String>,
 }
 
-/// Asks the server about itself, in one write.
+/// Asks the server about itself, in one write; of a cluster the node that has the first slot.
 pub(super) async fn ask(store: &RedisStore) -> Result<Advice, Trouble> {
-    let link = store.link().await?;
+    let link = store.link_to(0).await?;
     let mut pipe = redis::pipe();
     pipe.cmd("TIME").cmd("INFO");
     for name in CONFIGURED {

@@ -3,24 +3,16 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::address::{Address, unfit};
 use crate::lease::{LARGEST_TTL, StoreLabel};
 use crate::secret::Secret;
 use crate::store::url::{Options, StoreUrl, UrlError, encode};
 
-/// The port of a server whose URL names none.
-const DEFAULT_PORT: u16 = 6379;
 /// What every key begins with, unless the URL says otherwise.
 const DEFAULT_PREFIX: &str = "leasectl";
 const LONGEST_PREFIX: usize = 64;
-
-/// Where the server is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Address {
-    /// A host and a port.
-    Tcp(String, u16),
-    /// A socket in the file system.
-    Unix(PathBuf),
-}
+/// The most replicas that a grant can be made to wait for.
+const MOST_REPLICAS: u64 = 16;
 
 /// How long nobody gets a lease that the server may have forgotten (`restart-guard`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,32 +50,25 @@ pub struct Config {
     pub prefix: String,
     /// The guard after a loss of data; a length of zero turns it off.
     pub guard: RestartGuard,
+    /// So many replicas have to have a grant before it counts as one (`replicas`); 0: none.
+    pub replicas: u64,
 }
 
 impl Config {
-    /// Reads the URL, whose scheme is `redis`, `rediss` or `redis+unix`.
+    /// Reads the URL, whose scheme is one of this store's.
     ///
     /// # Errors
     /// When a part of it means nothing to a Redis store.
     pub fn from_url(url: &StoreUrl) -> Result<Self, UrlError> {
         let mut options = url.options();
-        let on_a_socket = url.scheme() == "redis+unix";
-        let (address, database) = if on_a_socket {
-            let database = options.take_param("db")?;
-            let database = database.as_ref().map_or("", Secret::expose).to_owned();
-            (socket(url)?, database)
-        } else {
-            let path = url.path();
-            let database = path.strip_prefix('/').unwrap_or(path).to_owned();
-            (host_and_port(url.host())?, database)
-        };
+        let (address, database) = Address::of(url, &mut options)?;
         if url.user().is_some() && url.password().is_none() {
             return Err(unfit(
                 "the store URL names a user and no password; write USER:PASSWORD@ into a file for \
                  --store-file, or leave out the user",
             ));
         }
-        let with_tls = url.scheme() == "rediss";
+        let with_tls = url.scheme().starts_with("rediss");
         let config = Self {
             address,
             tls: with_tls.then(|| tls(&mut options)).transpose()?,
@@ -92,6 +77,7 @@ impl Config {
             database: number(&database)?,
             prefix: prefix(options.take_param("prefix")?)?,
             guard: guard(options.take_param("restart-guard")?)?,
+            replicas: replicas(options.take_number("replicas")?)?,
         };
         options.finish()?;
         Ok(config)
@@ -100,74 +86,14 @@ impl Config {
     /// Address, database and prefix: what makes it another store than the next.
     #[must_use]
     pub fn label(&self) -> StoreLabel {
-        let mut text = match &self.address {
-            Address::Tcp(host, port) => {
-                let secure = if self.tls.is_some() { "s" } else { "" };
-                format!("redis{secure}://{}:{port}/{}", encode(host), self.database)
-            }
-            Address::Unix(path) if self.database == 0 => {
-                format!("redis+unix://{}", encode(&path.to_string_lossy()))
-            }
-            Address::Unix(path) => format!(
-                "redis+unix://{}?db={}",
-                encode(&path.to_string_lossy()),
-                self.database
-            ),
-        };
+        let secure = if self.tls.is_some() { "s" } else { "" };
+        let mut text = self.address.label(secure, self.database);
         if self.prefix != DEFAULT_PREFIX {
             let mark = if text.contains('?') { '&' } else { '?' };
             text.push_str(&format!("{mark}prefix={}", encode(&self.prefix)));
         }
         StoreLabel::new(text)
     }
-}
-
-fn unfit(why: &str) -> UrlError {
-    UrlError::Unfit(why.to_owned())
-}
-
-fn socket(url: &StoreUrl) -> Result<Address, UrlError> {
-    if !url.host().is_empty() || !url.path().starts_with('/') || url.path() == "/" {
-        return Err(unfit(
-            "a Redis server's socket is named by its whole path; write redis+unix:///PATH",
-        ));
-    }
-    Ok(Address::Unix(PathBuf::from(url.path())))
-}
-
-fn host_and_port(text: &str) -> Result<Address, UrlError> {
-    if text.is_empty() {
-        return Err(unfit(
-            "the store URL names no host; write redis://HOST:PORT/DATABASE",
-        ));
-    }
-    if text.contains(',') {
-        return Err(unfit(
-            "the store URL names several hosts; a redis:// store is one server",
-        ));
-    }
-    let (host, port) = match text.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
-        Some((host, "")) => (host, None),
-        Some((host, rest)) => (host, rest.strip_prefix(':').or(Some(""))),
-        None => match text.split_once(':') {
-            Some((host, port)) => (host, Some(port)),
-            None => (text, None),
-        },
-    };
-    let port = match port {
-        None => DEFAULT_PORT,
-        Some(text) => text
-            .parse()
-            .ok()
-            .filter(|port| *port > 0)
-            .ok_or_else(|| unfit("the port in the store URL is no number from 1 to 65535"))?,
-    };
-    if host.is_empty() {
-        return Err(unfit(
-            "the store URL names no host; write redis://HOST:PORT/DATABASE",
-        ));
-    }
-    Ok(Address::Tcp(host.to_owned(), port))
 }
 
 fn tls(options: &mut Options) -> Result<Tls, UrlError> {
@@ -236,6 +162,17 @@ fn guard(value: Option<Secret>) -> Result<RestartGuard, UrlError> {
         })
 }
 
+fn replicas(number: Option<u64>) -> Result<u64, UrlError> {
+    match number {
+        None => Ok(0),
+        Some(number @ 1..=MOST_REPLICAS) => Ok(number),
+        Some(_) => {
+            let wanted = "a number from 1 to 16; leave it out to wait for none";
+            Err(UrlError::NeedsValue("replicas".to_owned(), wanted))
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -252,17 +189,17 @@ mod tests {
     #[test]
     fn a_url_names_a_server() {
         let config = read("redis://app:canary@db1/3?restart-guard=1m30s").unwrap();
-        assert_eq!(config.address, Address::Tcp("db1".to_owned(), 6379));
+        assert_eq!(config.label().as_str(), "redis://db1:6379/3");
         assert_eq!((config.user.as_deref(), config.database), (Some("app"), 3));
         assert_eq!(config.password.as_ref().map(Secret::expose), Some("canary"));
         let minute_and_a_half = Duration::from_secs(90);
         assert_eq!(config.guard, RestartGuard::Fixed(minute_and_a_half));
         assert!(!format!("{config:?}").contains("canary"));
         let config = read("redis://[::1]:7000").unwrap();
-        assert_eq!(config.address, Address::Tcp("::1".to_owned(), 7000));
+        assert_eq!(config.label().as_str(), "redis://[::1]:7000/0");
         assert_eq!(config.guard, RestartGuard::ClaimsTtl);
         let config = read("redis+unix:///run/redis/s?db=2&restart-guard=off").unwrap();
-        assert_eq!(config.address, Address::Unix("/run/redis/s".into()));
+        assert!(matches!(config.address, Address::Unix(path) if path == *"/run/redis/s"));
         assert_eq!(config.guard, RestartGuard::Fixed(Duration::ZERO));
         assert_eq!(config.database, 2);
     }
@@ -286,6 +223,71 @@ mod tests {
         ] {
             assert!(read(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn sentinels_name_a_primary() {
+        let text =
+            "redis-sentinel://u:canary@s2,s1:7/main/3?sentinel-password=canary&sentinel-user=v";
+        let config = read(text).unwrap();
+        assert!(!format!("{config:?}").contains("canary"));
+        assert_eq!(config.database, 3);
+        let shown = "redis-sentinel://s1:7,s2:26379/main/3";
+        assert_eq!(config.label().as_str(), shown);
+        let Address::Sentinels(of) = config.address else {
+            panic!("{:?}", config.address)
+        };
+        assert_eq!(of.password.as_ref().map(Secret::expose), Some("canary"));
+        assert_eq!(
+            (of.user.as_deref(), of.primary.as_str()),
+            (Some("v"), "main")
+        );
+        assert_eq!(
+            label("rediss-sentinel://s/m"),
+            "rediss-sentinel://s:26379/m/0"
+        );
+        assert!(StoreUrl::parse(text).unwrap().has_password());
+        for text in [
+            "redis-sentinel://s",
+            "redis-sentinel://s//0",
+            "redis-sentinel:///main",
+            "redis-sentinel://s,/main",
+            "redis-sentinel://s/main/canary",
+            "redis-sentinel://s/main?sentinel-user=canary",
+            "redis://s/0?sentinel-password=canary",
+            "redis-sentinel://s/main?db=1",
+        ] {
+            let error = read(text).unwrap_err();
+            assert!(!error.contains("canary"), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_cluster_is_some_of_its_nodes_and_has_one_database() {
+        let shown = "redis-cluster://n1:7,n2:6379";
+        assert_eq!(label("redis-cluster://u:canary@n2,n1:7"), shown);
+        assert_eq!(label("redis-cluster://n1:7,n2/0"), shown);
+        assert_eq!(label("rediss-cluster://n1"), "rediss-cluster://n1:6379");
+        let error = read("redis-cluster://n1/1").unwrap_err();
+        assert!(error.contains("no database but 0"), "{error}");
+        for text in [
+            "redis-cluster://",
+            "redis-cluster:///0",
+            "redis-cluster://n?db=1",
+        ] {
+            assert!(read(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_grant_can_be_made_to_wait_for_replicas() {
+        assert_eq!(read("redis://h/0").unwrap().replicas, 0);
+        assert_eq!(read("redis://h/0?replicas=2").unwrap().replicas, 2);
+        for number in ["0", "17", "-1", "x", ""] {
+            let error = read(&format!("redis://h/0?replicas={number}")).unwrap_err();
+            assert!(error.contains("\"replicas\""), "{error}");
+        }
+        assert_eq!(label("redis://h/0?replicas=2"), "redis://h:6379/0");
     }
 
     #[test]

@@ -43,7 +43,7 @@ struct Letters {
 impl Inbox {
     /// Takes in what a connection was told. A connection that has ended wakes everybody, too.
     pub(super) fn push(&self, info: PushInfo) {
-        if info.kind == PushKind::Message {
+        if matches!(info.kind, PushKind::Message | PushKind::SMessage) {
             let mut data = info.data.into_iter().map(Vec::<u8>::from_redis_value);
             if let (Some(Ok(channel)), Some(Ok(text))) = (data.next(), data.next()) {
                 self.letters().file(channel, &text);

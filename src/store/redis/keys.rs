@@ -3,6 +3,7 @@
 //! The hash tag is one of 16 shards and not the name: so the index can be written by the same script that
 //! creates the lease, in a cluster too, and a list needs neither KEYS nor SCAN.
 
+use super::cluster;
 use crate::lease::{LeaseName, OwnerId};
 
 /// Fixed for records of version 1: another number would lose every lease.
@@ -21,6 +22,10 @@ pub(super) struct Keys {
     pub(super) holders: Vec<u8>,
     /// What the channel of each waiter begins with.
     pub(super) waiters: Vec<u8>,
+    /// Where all of them are in a cluster.
+    pub(super) slot: u16,
+    /// Whether they are in a cluster, where a channel belongs to a slot.
+    pub(super) sharded: bool,
 }
 
 impl Keys {
@@ -33,6 +38,8 @@ impl Keys {
             index: index(prefix, shard),
             holders: key("h"),
             waiters: format!("{}:w:", tag(prefix, shard)).into_bytes(),
+            slot: slot_of(prefix, shard),
+            sharded: false,
         }
     }
 
@@ -45,6 +52,11 @@ impl Keys {
 /// The key of the index of one shard.
 pub(super) fn index(prefix: &str, shard: u32) -> Vec<u8> {
     format!("{}:i", tag(prefix, shard)).into_bytes()
+}
+
+/// Where a shard is in a cluster.
+pub(super) fn slot_of(prefix: &str, shard: u32) -> u16 {
+    cluster::slot(format!("{prefix}:{shard:02}").as_bytes())
 }
 
 /// An owner as it stands on the wire.

@@ -2,27 +2,25 @@
 //! did not come.
 
 use std::collections::HashSet;
-use std::io;
-use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
 use redis::{
     AsyncConnectionConfig, ErrorKind, ProtocolVersion, RedisConnectionInfo, RedisError,
     RedisResult, ServerErrorKind, Value,
 };
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpStream, UnixStream};
-use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use super::bounded::Bounded;
-use super::config::{Address, Config};
+use super::address::{Address, Node};
+use super::cluster::{self, Map};
+use super::config::Config;
 use super::inbox::Inbox;
-use super::tls;
-use super::trouble::{CLUSTER, TOO_OLD, Trouble};
-use super::wire::{Request, ServerRun};
+use super::reach::{Peer, reach};
+use super::trouble::{CLUSTER, Trouble, redirection};
+use super::who;
+use super::wire::{Request, ServerRun, millis};
 use crate::lease::Effect;
 
 /// An open connection.
@@ -34,6 +32,16 @@ pub(super) struct Link {
     channels: Mutex<HashSet<Vec<u8>>>,
     broken: Arc<AtomicBool>,
     reader: JoinHandle<()>,
+    /// Whether it is a node of a cluster.
+    in_cluster: bool,
+    /// Where it is; `None`: on a socket.
+    node: Option<Node>,
+    /// Whether each request has to say that we know that the slot has not moved here yet.
+    asking: bool,
+    /// What the server may confirm that we listen to no more. A confirmation of anything else is its own
+    /// doing, and no answer to any request.
+    leaving: Arc<Mutex<HashSet<Vec<u8>>>>,
+    out_of_step: Arc<AtomicBool>,
 }
 
 /// A request on its way. Dropped without an answer it takes the connection along: the answer that still
@@ -56,41 +64,34 @@ impl Drop for Link {
 
 impl Link {
     /// Connects, signs in and asks who answers.
-    pub(super) async fn open(config: &Config, inbox: &Arc<Inbox>) -> Result<Self, Trouble> {
-        match &config.address {
-            Address::Tcp(host, port) => {
-                let stream = connect(host, *port).await.map_err(|error| silent(&error))?;
-                match &config.tls {
-                    Some(how) => {
-                        let stream = tls::shake_hands(stream, host, how).await?;
-                        Self::over(stream, config, inbox).await
-                    }
-                    None => Self::over(stream, config, inbox).await,
-                }
-            }
-            Address::Unix(path) => {
-                let stream = UnixStream::connect(path).await;
-                Self::over(stream.map_err(|error| silent(&error))?, config, inbox).await
-            }
-        }
-    }
-
-    async fn over<S>(stream: S, config: &Config, inbox: &Arc<Inbox>) -> Result<Self, Trouble>
-    where
-        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    {
+    pub(super) async fn open(
+        config: &Config,
+        peer: Peer<'_>,
+        inbox: &Arc<Inbox>,
+    ) -> Result<Self, Trouble> {
+        let stream = reach(peer, config.tls.as_ref()).await?;
+        let node = match peer {
+            Peer::Tcp(node) => Some(node.clone()),
+            Peer::Unix(_) => None,
+        };
         let broken = Arc::new(AtomicBool::new(false));
         let (pushes, ended) = (Arc::clone(inbox), Arc::clone(&broken));
+        let leaving: Arc<Mutex<HashSet<Vec<u8>>>> = Arc::default();
+        let out_of_step = Arc::new(AtomicBool::new(false));
+        let (left, moved) = (Arc::clone(&leaving), Arc::clone(&out_of_step));
         let how = AsyncConnectionConfig::new()
             .set_response_timeout(None)
             .set_push_sender(move |info: redis::PushInfo| {
                 if info.kind == redis::PushKind::Disconnection {
                     ended.store(true, Ordering::SeqCst);
                 }
+                if info.kind == redis::PushKind::SUnsubscribe && !was_asked_for(&info, &left) {
+                    moved.store(true, Ordering::SeqCst);
+                    ended.store(true, Ordering::SeqCst);
+                }
                 pushes.push(info);
                 Ok::<(), redis::aio::SendError>(())
             });
-        let stream = Bounded::new(stream);
         let opened = MultiplexedConnection::new_with_config(&sign_in(config), stream, how).await;
         let (connection, reader) = opened.map_err(|error| Trouble::of(&error, Effect::None))?;
         let mut link = Self {
@@ -102,20 +103,34 @@ impl Link {
             channels: Mutex::default(),
             broken,
             reader: tokio::spawn(reader),
+            in_cluster: matches!(config.address, Address::Cluster(_)),
+            node,
+            asking: false,
+            leaving,
+            out_of_step,
         };
-        link.server = link.ask_who().await?;
+        link.server = link.ask_who(config).await?;
         Ok(link)
     }
 
-    async fn ask_who(&self) -> Result<ServerRun, Trouble> {
+    async fn ask_who(&self, config: &Config) -> Result<ServerRun, Trouble> {
         let mut pipe = redis::pipe();
         pipe.cmd("INFO").arg("server").cmd("TIME");
+        let named_by_others = matches!(config.address, Address::Sentinels(_));
+        if named_by_others {
+            pipe.cmd("ROLE");
+        }
         let mut connection = self.connection.clone();
-        let asked = pipe
-            .query_async::<(String, (u64, u64))>(&mut connection)
-            .await;
-        let (info, (seconds, _)) = asked.map_err(|error| Trouble::of(&error, Effect::None))?;
-        who(&info, seconds)
+        let asked = pipe.query_async::<Vec<Value>>(&mut connection).await;
+        let mut answers = asked
+            .map_err(|error| Trouble::of(&error, Effect::None))?
+            .into_iter();
+        let mut next = || answers.next().unwrap_or(Value::Nil);
+        let run = who::who(next(), next(), self.in_cluster)?;
+        if named_by_others {
+            who::is_primary(next())?;
+        }
+        Ok(run)
     }
 
     /// Whether a new request would be in vain.
@@ -129,17 +144,47 @@ impl Link {
         self.reader.abort();
     }
 
+    /// The same, for requests about a slot that has not moved here yet.
+    pub(super) fn asking(mut self) -> Self {
+        self.asking = true;
+        self
+    }
+
+    /// Who serves which slot, as this node says.
+    pub(super) async fn slots(&self, node: &Node) -> Result<Map, Trouble> {
+        let mut command = redis::cmd("CLUSTER");
+        command.arg("SLOTS");
+        Map::read(self.send(&command).await?, node)
+    }
+
     /// Runs a script, by its hash where the server has seen it.
     pub(super) async fn run(&self, request: &Request) -> Result<Value, Trouble> {
-        self.guarded(
-            async |connection| match request.by_hash().query_async(connection).await {
+        self.guarded(async |connection| {
+            self.ask_first(connection).await?;
+            match request.by_hash().query_async(connection).await {
                 Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
+                    self.ask_first(connection).await?;
                     request.by_text().query_async(connection).await
                 }
                 answer => answer,
-            },
-        )
+            }
+        })
         .await
+    }
+
+    async fn send(&self, command: &redis::Cmd) -> Result<Value, Trouble> {
+        self.guarded(async |connection| {
+            self.ask_first(connection).await?;
+            command.query_async(connection).await
+        })
+        .await
+    }
+
+    async fn ask_first(&self, connection: &mut MultiplexedConnection) -> RedisResult<()> {
+        if self.asking {
+            redis::cmd("ASKING").query_async::<()>(connection).await?;
+        }
+        Ok(())
     }
 
     /// Runs commands that belong together, in one write.
@@ -148,13 +193,31 @@ impl Link {
             .await
     }
 
+    /// How many replicas have what this connection wrote, counted when they are `enough` or `at_most` is over.
+    pub(super) async fn replicas_with_it(
+        &self,
+        enough: u64,
+        at_most: Duration,
+    ) -> Result<u64, Trouble> {
+        let mut command = redis::cmd("WAIT");
+        // Zero would have no end.
+        command.arg(enough).arg(millis(at_most).max(1));
+        self.guarded(async |connection| command.query_async(connection).await)
+            .await
+    }
+
     /// Listens on a channel, from the return on.
     pub(super) async fn subscribe(&self, channel: &[u8]) -> Result<(), Trouble> {
         if self.channels().contains(channel) {
             return Ok(());
         }
-        self.guarded(async |connection| connection.subscribe(channel).await)
-            .await?;
+        if self.in_cluster {
+            let mut command = redis::cmd("SSUBSCRIBE");
+            self.send(command.arg(channel)).await?;
+        } else {
+            self.guarded(async |connection| connection.subscribe(channel).await)
+                .await?;
+        }
         self.channels().insert(channel.to_vec());
         Ok(())
     }
@@ -163,6 +226,11 @@ impl Link {
     pub(super) async fn unsubscribe(&self, channel: &[u8]) -> Result<(), Trouble> {
         if !self.channels().remove(channel) {
             return Ok(());
+        }
+        if self.in_cluster {
+            locked(&self.leaving).insert(channel.to_vec());
+            let mut command = redis::cmd("SUNSUBSCRIBE");
+            return self.send(command.arg(channel)).await.map(drop);
         }
         self.guarded(async |connection| connection.unsubscribe(channel).await)
             .await
@@ -173,8 +241,8 @@ impl Link {
         !self.is_broken() && self.channels().contains(channel)
     }
 
-    fn channels(&self) -> std::sync::MutexGuard<'_, HashSet<Vec<u8>>> {
-        self.channels.lock().unwrap_or_else(PoisonError::into_inner)
+    fn channels(&self) -> MutexGuard<'_, HashSet<Vec<u8>>> {
+        locked(&self.channels)
     }
 
     async fn guarded<T>(
@@ -185,15 +253,56 @@ impl Link {
         let answer = ask(&mut self.connection.clone()).await;
         // An error reply is an answer; anything else leaves the connection in doubt.
         let answered = answer.as_ref().map_or_else(is_a_reply, |_| true);
-        if answered {
+        if self.out_of_step.load(Ordering::SeqCst) {
+            // What the server said unasked may have been taken for this answer, or for one before it.
+            let why = "a slot has moved to another node".to_owned();
+            return Err(Trouble::Silent(Effect::Unknown, why));
+        }
+        let leave = answer.as_ref().is_err_and(is_no_place_to_stay);
+        // A replica that was our primary is left for the primary of today, and a node that is cut off from its
+        // cluster for the others.
+        if answered && !leave {
             on_its_way.0 = None;
         }
-        answer.map_err(|error| Trouble::of(&error, Effect::Unknown))
+        answer.map_err(|error| match redirection(&error) {
+            Some((words, ask)) => self.elsewhere(&words, ask),
+            None => Trouble::of(&error, Effect::Unknown),
+        })
+    }
+
+    /// Who is to be asked instead, as this node says.
+    fn elsewhere(&self, words: &str, ask: bool) -> Trouble {
+        let node = self.node.as_ref().filter(|_| self.in_cluster);
+        match node.map(|node| cluster::elsewhere(words, node)) {
+            None => Trouble::Unfit(CLUSTER.to_owned()),
+            Some(None) => Trouble::Garbled("it sends us to no other node".to_owned()),
+            Some(Some((slot, node))) => Trouble::Elsewhere { slot, node, ask },
+        }
+    }
+}
+
+fn locked(channels: &Mutex<HashSet<Vec<u8>>>) -> MutexGuard<'_, HashSet<Vec<u8>>> {
+    // Whoever panicked left whole channels behind.
+    channels.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Whether we have left the channel ourselves.
+fn was_asked_for(info: &redis::PushInfo, leaving: &Mutex<HashSet<Vec<u8>>>) -> bool {
+    match info.data.first() {
+        Some(Value::BulkString(channel)) => locked(leaving).remove(channel),
+        _ => false,
     }
 }
 
 fn is_a_reply(error: &RedisError) -> bool {
     matches!(error.kind(), ErrorKind::Server(_) | ErrorKind::Extension)
+}
+
+fn is_no_place_to_stay(error: &RedisError) -> bool {
+    matches!(
+        error.code(),
+        Some("READONLY" | "MASTERDOWN" | "CLUSTERDOWN")
+    )
 }
 
 fn sign_in(config: &Config) -> RedisConnectionInfo {
@@ -208,107 +317,4 @@ fn sign_in(config: &Config) -> RedisConnectionInfo {
         info = info.set_password(password.expose());
     }
     info
-}
-
-/// Which server process it is, and since when at the latest. Both numbers are whole seconds: without the one
-/// more, a guard could end a second early.
-fn who(info: &str, seconds: u64) -> Result<ServerRun, Trouble> {
-    let of = |key: &str| {
-        let mut lines = info.lines();
-        lines.find_map(|line| line.strip_prefix(key)?.strip_prefix(':').map(str::trim))
-    };
-    let version = of("redis_version").unwrap_or("");
-    let major = version
-        .split('.')
-        .next()
-        .and_then(|text| text.parse::<u32>().ok());
-    if major.is_none_or(|major| major < 6) {
-        return Err(Trouble::Unfit(TOO_OLD.to_owned()));
-    }
-    // Valkey calls it otherwise.
-    match of("redis_mode").or_else(|| of("server_mode")) {
-        Some("cluster") => return Err(Trouble::Unfit(CLUSTER.to_owned())),
-        Some("sentinel") => {
-            let why = "it is a Sentinel, which holds no leases; name the primary that it watches";
-            return Err(Trouble::Unfit(why.to_owned()));
-        }
-        _ => {}
-    }
-    let uptime = of("uptime_in_seconds").and_then(|text| text.parse::<u64>().ok());
-    let (Some(id), Some(uptime)) = (of("run_id").filter(|id| !id.is_empty()), uptime) else {
-        let why =
-            "it does not say which server process it is (INFO server: run_id, uptime_in_seconds)";
-        return Err(Trouble::Unfit(why.to_owned()));
-    };
-    Ok(ServerRun {
-        id: id.to_owned(),
-        started_ms: (seconds + 1).saturating_sub(uptime).saturating_mul(1_000),
-    })
-}
-
-fn silent(error: &io::Error) -> Trouble {
-    let why = match error.raw_os_error() {
-        Some(number) => nix::errno::Errno::from_raw(number).desc().to_lowercase(),
-        None => error.to_string(),
-    };
-    Trouble::Silent(Effect::None, why)
-}
-
-async fn connect(host: &str, port: u16) -> io::Result<TcpStream> {
-    let mut last = io::Error::other("the host has no address");
-    for address in addresses(host.to_owned(), port).await? {
-        match TcpStream::connect(address).await {
-            Ok(stream) => {
-                stream.set_nodelay(true)?;
-                return Ok(stream);
-            }
-            Err(error) => last = error,
-        }
-    }
-    Err(last)
-}
-
-/// Asks the resolver on a thread of its own, which may be left behind: it knows no time limit, and the
-/// runtime would wait for one of its own threads at the end.
-async fn addresses(host: String, port: u16) -> io::Result<Vec<SocketAddr>> {
-    if let Ok(address) = host.parse() {
-        return Ok(vec![SocketAddr::new(address, port)]);
-    }
-    let (tell, told) = oneshot::channel();
-    std::thread::Builder::new().spawn(move || {
-        let found = (host.as_str(), port).to_socket_addrs();
-        // Nobody waits any more: nothing to do.
-        tell.send(found.map(Iterator::collect)).ok();
-    })?;
-    told.await
-        .unwrap_or_else(|_| Err(io::Error::other("the host's name was not resolved")))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const INFO: &str = "# Server\r\nredis_version:7.0.15\r\nredis_mode:standalone\r\n\
-                        run_id:abc\r\nuptime_in_seconds:10\r\n";
-
-    #[test]
-    fn a_server_says_which_process_it_is() {
-        let run = who(INFO, 1_000).unwrap();
-        assert_eq!((run.id.as_str(), run.started_ms), ("abc", 991_000));
-    }
-
-    #[test]
-    fn what_is_no_fit_server_is_refused() {
-        for (from, to) in [
-            ("7.0.15", "5.0.14"),
-            ("7.0.15", ""),
-            ("standalone", "cluster"),
-            ("standalone", "sentinel"),
-            ("run_id:abc", "run_id:"),
-            ("uptime_in_seconds:10", "uptime_in_seconds:x"),
-        ] {
-            let info = INFO.replace(from, to);
-            assert!(matches!(who(&info, 1_000), Err(Trouble::Unfit(_))), "{to}");
-        }
-    }
 }

@@ -1,4 +1,6 @@
-//! The Redis store, `redis://`, `rediss://` and `redis+unix://`: leases on one Redis or Valkey server.
+//! The Redis store: leases on one Redis or Valkey server (`redis://`, `rediss://`, `redis+unix://`), on the
+//! primary that Sentinels name (`redis-sentinel://`, `rediss-sentinel://`), or on a cluster (`redis-cluster://`,
+//! `rediss-cluster://`).
 //!
 //! One Lua script per transition, the server's clock decides, one hash per lease, a line of waiters with
 //! pushed hand-over. One connection serves everything: requests, and what the server says unasked (RESP3).
@@ -16,7 +18,8 @@
 //!    server may have forgotten a holder (below), while a pause runs, while somebody holds or a minimum hold
 //!    runs, and while somebody else is first in line. Else granted, with the token max(previous + 1,
 //!    the server's microseconds), so that even FLUSHALL cannot turn it back.
-//! 3. After a grant: listen on the holders' channel, and only then say so.
+//! 3. After a grant: listen on the holders' channel, have as many replicas as `replicas` says confirm it (WAIT),
+//!    and only then say so. With fewer it is withdrawn.
 //! 4. *Wait*: listen on the own channel, then take a place in line, whose ticket is the server's time of
 //!    arrival and survives reconnects. Sleep until told, until a look after 10 s, or, as the first in line, until
 //!    the lease ends by itself. Every renewal tells the first in line of the new end.
@@ -29,7 +32,19 @@
 //!    the token, free, push.
 //! 9. *Look on*: looks again and again; listening on the holders' channel would count as a holder.
 //!
-//! A request whose answer did not come takes its connection along.
+//! A request whose answer did not come takes its connection along, and so does an answer of a replica. With
+//! Sentinels each new connection begins with the question where the primary is. They are asked in turn, the next
+//! one when one is silent for a moment or fails, beginning with the next one the next time; whom they name has
+//! to say that it is a primary (ROLE).
+//!
+//! # In a cluster
+//!
+//! All keys of a lease are in one slot, that of its shard. A node says which node serves it (CLUSTER SLOTS), and
+//! one connection to that one does all: channels are those of the slot (SSUBSCRIBE, SPUBLISH). MOVED is followed
+//! five times, ASK once; TRYAGAIN is asked again after 50 ms for a second. As the line of waiters is mostly
+//! empty, and a key that is not there counts as one that has moved, a lease is not served while its slot
+//! moves: that is doubt, and the hold goes on when the slot has moved. When the server ends a subscription unasked,
+//! the slot has moved: the connection is left at once, because what is said unasked may be taken for an answer.
 //!
 //! # What a server can forget, and the guard
 //!
@@ -51,21 +66,29 @@
 //!   moments of a grant, and when the server's clock is set forward. There the token protects.
 
 mod acquire;
+mod address;
 mod advice;
 mod answer;
 mod bounded;
+mod cluster;
 mod config;
 mod inbox;
 mod keys;
 mod line;
 mod link;
+mod links;
 mod listing;
 mod onlooker;
+mod reach;
 mod record;
+mod sentinel;
 mod store;
 mod tls;
 mod trouble;
+mod turn;
+mod who;
 mod wire;
 
-pub use config::{Address, Config, RestartGuard, Tls};
+pub use address::{Address, Node, Sentinels};
+pub use config::{Config, RestartGuard, Tls};
 pub use store::RedisStore;

@@ -5,14 +5,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use tokio::sync::Mutex;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
+use super::address::Address;
 use super::config::{Config, RestartGuard};
 use super::inbox::Inbox;
 use super::keys::Keys;
 use super::line::Line;
 use super::link::Link;
+use super::links::Links;
 use super::trouble::Trouble;
 use super::wire::Request;
 use super::{advice, answer, listing, onlooker};
@@ -25,6 +26,12 @@ use crate::lease::{
 /// How long one request of a wait may take: nobody else limits it.
 const REQUEST: Duration = Duration::from_secs(3);
 
+/// So often is one request sent on to another node before we doubt that they agree.
+const MOST_MOVES: u32 = 5;
+/// Between two requests for a lease that is moving to another node, and how many of them.
+const WHILE_TORN: Duration = Duration::from_millis(50);
+const MOST_WAITS: u32 = 20;
+
 /// A connection to a Redis server, opened when it is first needed and again after it broke.
 #[derive(Debug)]
 pub struct RedisStore {
@@ -32,7 +39,7 @@ pub struct RedisStore {
     pub(super) config: Config,
     pub(super) inbox: Arc<Inbox>,
     pub(super) line: Line,
-    link: Mutex<Option<Arc<Link>>>,
+    links: Links,
 }
 
 impl RedisStore {
@@ -44,12 +51,15 @@ impl RedisStore {
             config,
             inbox: Arc::default(),
             line: Line::default(),
-            link: Mutex::default(),
+            links: Links::default(),
         }
     }
 
     pub(super) fn keys(&self, name: &LeaseName) -> Keys {
-        Keys::of(&self.config.prefix, name)
+        Keys {
+            sharded: matches!(self.config.address, Address::Cluster(_)),
+            ..Keys::of(&self.config.prefix, name)
+        }
     }
 
     pub(super) fn guard(&self, claim: &Claim) -> Duration {
@@ -59,21 +69,39 @@ impl RedisStore {
         }
     }
 
-    /// The connection, opened anew when there is none or it broke.
-    pub(super) async fn link(&self) -> Result<Arc<Link>, Trouble> {
-        let mut link = self.link.lock().await;
-        if let Some(open) = link.as_ref().filter(|link| !link.is_broken()) {
-            return Ok(Arc::clone(open));
+    /// The connection to whoever has these keys.
+    pub(super) async fn link(&self, keys: &Keys) -> Result<Arc<Link>, Trouble> {
+        self.link_to(keys.slot).await
+    }
+
+    pub(super) async fn link_to(&self, slot: u16) -> Result<Arc<Link>, Trouble> {
+        self.links.to(&self.config, &self.inbox, slot).await
+    }
+
+    /// Asks until it has asked the right node. What is asked may be repeated: it is the same owner's.
+    pub(super) async fn followed<T, F>(&self, ask: impl Fn() -> F) -> Result<T, Trouble>
+    where
+        F: Future<Output = Result<T, Trouble>>,
+    {
+        let (mut moves, mut waits) = (0, 0);
+        loop {
+            match ask().await {
+                Err(Trouble::Elsewhere { slot, node, ask }) if moves < MOST_MOVES => {
+                    moves += 1;
+                    self.links.learn(slot, node, ask).await;
+                }
+                Err(Trouble::Torn) if waits < MOST_WAITS => {
+                    waits += 1;
+                    sleep(WHILE_TORN).await;
+                }
+                answer => return answer,
+            }
         }
-        *link = None;
-        let opened = Arc::new(Link::open(&self.config, &self.inbox).await?);
-        *link = Some(Arc::clone(&opened));
-        Ok(opened)
     }
 
     async fn renewed(&self, hold: &Hold) -> Result<Renewal, Trouble> {
         let keys = self.keys(&hold.name);
-        let link = self.link().await?;
+        let link = self.link(&keys).await?;
         // Before the renewal: whoever is told that it holds can be told that it holds no more.
         link.subscribe(&keys.holders).await?;
         let value = link.run(&Request::renew(&keys, hold, &link.server)).await?;
@@ -86,7 +114,7 @@ impl RedisStore {
 
     async fn released(&self, hold: &Hold, ending: &Ending) -> Result<Release, Trouble> {
         let keys = self.keys(&hold.name);
-        let link = self.link().await?;
+        let link = self.link(&keys).await?;
         let request = Request::release(&keys, hold, ending, &link.server);
         let released = answer::released(link.run(&request).await?, &hold.name)?;
         self.over(hold);
@@ -101,7 +129,7 @@ impl RedisStore {
 
     async fn withdrawn(&self, claim: &Claim) -> Result<(), Trouble> {
         let keys = self.keys(&claim.name);
-        let link = self.link().await?;
+        let link = self.link(&keys).await?;
         let request = Request::withdraw(&keys, &claim.name, &claim.owner, &link.server);
         let _released = answer::released(link.run(&request).await?, &claim.name)?;
         self.line.is_over(&claim.owner);
@@ -114,14 +142,15 @@ impl RedisStore {
     }
 
     async fn observed(&self, name: &LeaseName) -> Result<Observation, Trouble> {
-        let link = self.link().await?;
-        let request = Request::observe(&self.keys(name), name);
+        let keys = self.keys(name);
+        let link = self.link(&keys).await?;
+        let request = Request::observe(&keys, name);
         answer::observed(link.run(&request).await?, name)
     }
 
     async fn asked(&self, name: &LeaseName, what: Ask, asker: &Asker) -> Result<Asked, Trouble> {
         let keys = self.keys(name);
-        let link = self.link().await?;
+        let link = self.link(&keys).await?;
         match what {
             Ask::Stop => {
                 let request = Request::ask_to_stop(&keys, name, asker);
@@ -140,7 +169,7 @@ impl RedisStore {
 
     async fn forgotten(&self, name: &LeaseName) -> Result<(), Trouble> {
         let keys = self.keys(name);
-        let link = self.link().await?;
+        let link = self.link(&keys).await?;
         if self.line.forget_what_is_over(name) {
             // Whoever listens there counts as a holder, whom the server would know nothing of.
             link.unsubscribe(&keys.holders).await?;
@@ -155,8 +184,9 @@ impl RedisStore {
         token: FencingToken,
         asker: &Asker,
     ) -> Result<Revoked, Trouble> {
-        let link = self.link().await?;
-        let request = Request::revoke(&self.keys(name), name, token, asker);
+        let keys = self.keys(name);
+        let link = self.link(&keys).await?;
+        let request = Request::revoke(&keys, name, token, asker);
         answer::revoked(link.run(&request).await?, name)
     }
 }
@@ -201,7 +231,7 @@ impl LeaseStore for RedisStore {
     }
 
     async fn try_acquire(&self, claim: &Claim) -> Result<Attempt, StoreError> {
-        let attempt = self.acquired(claim).await;
+        let attempt = self.followed(|| self.acquired(claim)).await;
         attempt.map_err(|trouble| trouble.into_error(&self.label, Doing::Acquire))
     }
 
@@ -216,12 +246,12 @@ impl LeaseStore for RedisStore {
     }
 
     async fn withdraw(&self, claim: &Claim) -> Result<(), StoreError> {
-        let withdrawn = self.withdrawn(claim).await;
+        let withdrawn = self.followed(|| self.withdrawn(claim)).await;
         withdrawn.map_err(|trouble| trouble.into_error(&self.label, Doing::Release))
     }
 
     async fn renew(&self, hold: &Hold) -> Result<Renewal, StoreError> {
-        let renewal = self.renewed(hold).await;
+        let renewal = self.followed(|| self.renewed(hold)).await;
         renewal.map_err(|trouble| trouble.into_error(&self.label, Doing::Renew))
     }
 
@@ -239,12 +269,12 @@ impl LeaseStore for RedisStore {
     }
 
     async fn release(&self, hold: &Hold, ending: &Ending) -> Result<Release, StoreError> {
-        let released = self.released(hold, ending).await;
+        let released = self.followed(|| self.released(hold, ending)).await;
         released.map_err(|trouble| trouble.into_error(&self.label, Doing::Release))
     }
 
     async fn observe(&self, name: &LeaseName) -> Result<Observation, StoreError> {
-        let seen = self.observed(name).await;
+        let seen = self.followed(|| self.observed(name)).await;
         seen.map_err(|trouble| trouble.into_error(&self.label, Doing::Observe))
     }
 
@@ -274,12 +304,12 @@ impl LeaseStore for RedisStore {
     }
 
     async fn ask(&self, name: &LeaseName, what: Ask, asker: &Asker) -> Result<Asked, StoreError> {
-        let asked = self.asked(name, what, asker).await;
+        let asked = self.followed(|| self.asked(name, what, asker)).await;
         asked.map_err(|trouble| trouble.into_error(&self.label, Doing::Ask))
     }
 
     async fn forget(&self, name: &LeaseName) -> Result<(), StoreError> {
-        let forgotten = self.forgotten(name).await;
+        let forgotten = self.followed(|| self.forgotten(name)).await;
         forgotten.map_err(|trouble| trouble.into_error(&self.label, Doing::Forget))
     }
 
@@ -289,7 +319,7 @@ impl LeaseStore for RedisStore {
         token: FencingToken,
         asker: &Asker,
     ) -> Result<Revoked, StoreError> {
-        let revoked = self.revoked(name, token, asker).await;
+        let revoked = self.followed(|| self.revoked(name, token, asker)).await;
         revoked.map_err(|trouble| trouble.into_error(&self.label, Doing::Revoke))
     }
     async fn advice(&self) -> Result<Advice, StoreError> {

@@ -2,6 +2,7 @@
 
 use redis::{ErrorKind, RedisError};
 
+use super::address::Node;
 use crate::lease::{Doing, Effect, StoreError, StoreLabel};
 
 /// The most letters of a server's own words that a line can hold.
@@ -18,6 +19,10 @@ pub(super) enum Trouble {
     Unfit(String),
     /// No sense.
     Garbled(String),
+    /// Another node serves the slot, as one says. `ask`: for one request only.
+    Elsewhere { slot: u16, node: Node, ask: bool },
+    /// A part of it has moved to another node, and the rest has not.
+    Torn,
 }
 
 /// The reason in an error's chain.
@@ -50,6 +55,40 @@ impl Trouble {
                 doing,
                 cause: Box::new(Reason(why)),
             },
+            Self::Elsewhere { node, .. } => StoreError::Unreachable {
+                store,
+                doing,
+                effect: Effect::None,
+                cause: Box::new(Reason(format!(
+                    "its nodes send us from one to the other, at last to {node}"
+                ))),
+            },
+            Self::Torn => StoreError::Unreachable {
+                store,
+                doing,
+                effect: Effect::None,
+                cause: Box::new(Reason(TORN.to_owned())),
+            },
+        }
+    }
+
+    /// The same with whose it is.
+    pub(super) fn at(self, whose: &str) -> Self {
+        let with = |why: String| format!("{whose}: {why}");
+        match self {
+            Self::Silent(effect, why) => Self::Silent(effect, with(why)),
+            Self::Denied(why) => Self::Denied(with(why)),
+            Self::Unfit(why) => Self::Unfit(with(why)),
+            Self::Garbled(why) => Self::Garbled(with(why)),
+            Self::Elsewhere { .. } | Self::Torn => self,
+        }
+    }
+
+    /// Kept as the reason of several, unless one that is for an operator is there.
+    pub(super) fn keep_in(self, kept: &mut Option<Self>) {
+        let passes = |kept: &Self| !matches!(kept, Self::Denied(_) | Self::Unfit(_));
+        if kept.as_ref().is_none_or(passes) {
+            *kept = Some(self);
         }
     }
 
@@ -109,7 +148,8 @@ impl Trouble {
             "NOREPLICAS" => later("it has not enough replicas"),
             "OOM" => later("its memory is full; raise maxmemory"),
             "MISCONF" => later("it cannot save its data to disk; see its log"),
-            "TRYAGAIN" | "CLUSTERDOWN" | "UNBLOCKED" => later("it is changing its cluster"),
+            "CLUSTERDOWN" | "UNBLOCKED" => later("its cluster is down or changing"),
+            "TRYAGAIN" => Self::Torn,
             "MOVED" | "ASK" | "CROSSSLOT" => Self::Unfit(CLUSTER.to_owned()),
             "WRONGTYPE" => Self::Unfit(format!("a key has another type: {}", shown(words))),
             "NOPROTO" => Self::Unfit(TOO_OLD.to_owned()),
@@ -147,11 +187,29 @@ impl Trouble {
 /// How rustls begins what the other side said.
 const ALERT: &str = "received fatal alert";
 pub(super) const TOO_OLD: &str = "Redis 6.0 or newer is needed";
+const TORN: &str = "it is moving the lease to another node (TRYAGAIN)";
 pub(super) const CLUSTER: &str =
-    "it is a node of a cluster, which this version of leasectl cannot use; name a single server";
+    "it is a node of a cluster; write redis-cluster://HOST:PORT,HOST:PORT";
+
+/// Slot and node in the server's words, and whether for one request only, when it sends us to another.
+pub(super) fn redirection(error: &RedisError) -> Option<(String, bool)> {
+    let said = said(error);
+    match code_in(&said) {
+        ("MOVED", words) => Some((words.to_owned(), false)),
+        ("ASK", words) => Some((words.to_owned(), true)),
+        _ => None,
+    }
+}
 
 /// The server's words as it sent them: the crate has taken the code apart from them.
 fn said(error: &RedisError) -> String {
+    // Of several commands in one write, the first that failed.
+    if error.detail().is_none()
+        && let Some(errors) = error.clone().into_server_errors()
+        && let Some((_, first)) = errors.first()
+    {
+        return format!("{} {}", first.code(), first.details().unwrap_or_default());
+    }
     let code = error.code().unwrap_or("");
     let detail = error.detail().unwrap_or("");
     let detail = detail.strip_prefix(code).unwrap_or(detail).trim_start();
@@ -250,13 +308,17 @@ mod tests {
         }
         for said in [
             "WRONGTYPE Operation against a key holding the wrong kind of value",
-            "MOVED 1 127.0.0.1:7001",
+            "CROSSSLOT Keys in request don't hash to the same slot",
             "ERR unknown command 'EVALSHA'",
             "ERR DB index is out of range",
         ] {
             assert!(matches!(of(said), Trouble::Unfit(_)), "{said}");
         }
         assert!(matches!(of("ERR something new"), Trouble::Garbled(_)));
+        assert!(matches!(
+            of("TRYAGAIN Multiple keys request"),
+            Trouble::Torn
+        ));
         assert!(matches!(of("whatever"), Trouble::Garbled(_)));
     }
 }

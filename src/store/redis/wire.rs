@@ -93,7 +93,7 @@ impl Request {
             .with(name.as_str())
             .with(&keys.holders)
             .with(&keys.waiters)
-            .with("PUBLISH")
+            .with(if keys.sharded { "SPUBLISH" } else { "PUBLISH" })
     }
 
     fn with(mut self, argument: impl AsRef<[u8]>) -> Self {
@@ -237,7 +237,7 @@ impl Request {
 }
 
 /// Whole milliseconds, rounded up: a lease may last longer than asked, never shorter.
-fn millis(span: Duration) -> u64 {
+pub(super) fn millis(span: Duration) -> u64 {
     u64::try_from(span.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX)
 }
 

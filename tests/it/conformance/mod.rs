@@ -153,6 +153,7 @@ table! {
     "redis" redis: common expiring revoking;
     "redis" redis62: common expiring revoking;
     "redis" valkey: common expiring revoking;
+    "redis" redis_cluster: common expiring revoking;
 }
 
 fn every_store_is_in_the_table() {

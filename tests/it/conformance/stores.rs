@@ -9,6 +9,8 @@ use leasectl::lease::{
 };
 use leasectl::process::identity;
 
+use crate::support::lab::PATIENCE;
+use crate::support::processes::wait_until;
 use crate::support::redis::RedisServer;
 
 /// A fresh store with two clients, and its clock.
@@ -124,6 +126,37 @@ fn on_redis(program: &str, moment: Duration) -> Bench {
         two: another(),
         reservation: Duration::from_secs(1),
         moment,
+        clock,
+        another: Box::new(another),
+        server: Some(server),
+        _directory: None,
+    }
+}
+
+/// A cluster of one node, whose clock is the test's: all that is said differently to a cluster.
+#[cfg(feature = "redis")]
+pub(crate) fn redis_cluster() -> Bench {
+    use leasectl::store::redis::{Config, RedisStore};
+    use leasectl::store::url::StoreUrl;
+    let clock = clock();
+    let (server, port) =
+        RedisServer::on_a_port_with_clock(&["--cluster-enabled", "yes"], micros(&clock));
+    server.cli(&["CLUSTER", "ADDSLOTSRANGE", "0", "16383"]);
+    wait_until(PATIENCE, "the cluster to be one", || {
+        // It waits for two seconds first, to be told of others.
+        clock.advance(Duration::from_millis(100));
+        server.set_clock(micros(&clock));
+        server
+            .cli(&["CLUSTER", "INFO"])
+            .contains("cluster_state:ok")
+    });
+    let url = format!("redis-cluster://127.0.0.1:{port}?restart-guard=off");
+    let config = Config::from_url(&StoreUrl::parse(&url).unwrap()).unwrap();
+    let another = move || -> Arc<dyn LeaseStore> { Arc::new(RedisStore::new(config.clone())) };
+    Bench {
+        one: another(),
+        two: another(),
+        reservation: Duration::from_secs(1),
         clock,
         another: Box::new(another),
         server: Some(server),

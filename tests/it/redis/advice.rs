@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use leasectl::lease::{Setting, Suits};
 use libtest_mimic::Trial;
 
-use super::refusals::{let_in_the_user_of_the_example, with_login};
+use super::refusals::{admit, with_login};
 use super::{client, run};
 use crate::support::lab::{Ended, Lab};
 use crate::support::redis::RedisServer;
@@ -153,7 +153,7 @@ fn a_clock_that_is_off_is_weak() {
 
 fn what_the_rights_forbid_to_read_is_said() {
     let server = RedisServer::start(&WELL);
-    let_in_the_user_of_the_example(&server);
+    admit(&server);
     let settings = settings(&with_login(&server, "leasectl:c4nary"));
     let unread: Vec<_> = settings
         .iter()

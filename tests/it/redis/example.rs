@@ -1,4 +1,4 @@
-//! The examples on a server: that for many hosts, each with a leasectl and a directory of its own, and that for any
+//! The examples on servers: those for many hosts, each with a leasectl and a directory of its own, and that for any
 //! store.
 
 use std::fs;
@@ -6,8 +6,10 @@ use std::os::unix::fs::PermissionsExt;
 
 use libtest_mimic::Trial;
 
+use super::watched::Watched;
 use crate::repository::examples::two_instances_work_one_after_another;
-use crate::support::lab::{LEASECTL, Lab, PATIENCE};
+use crate::support::lab::{LEASECTL, Lab, PATIENCE, Running};
+use crate::support::processes::wait_until;
 use crate::support::redis::RedisServer;
 use crate::support::source::root;
 
@@ -15,6 +17,7 @@ pub(crate) fn trials() -> Vec<Trial> {
     trials![
         of_ten_hosts_one_runs_the_job,
         two_instances_work_one_after_another_on_a_server,
+        of_two_hosts_one_runs_the_service_over_a_fail_over,
     ]
 }
 
@@ -51,4 +54,43 @@ fn two_instances_work_one_after_another_on_a_server() {
     command.env("LEASECTL", LEASECTL);
     command.env("LEASECTL_STORE", server.url("restart-guard=off"));
     two_instances_work_one_after_another(&mut command, &lab);
+}
+
+/// On the second host it waits, and starts when the first has ended.
+fn of_two_hosts_one_runs_the_service_over_a_fail_over() {
+    let watched = Watched::start();
+    let service = |host: &Lab| {
+        let store = host.path("url");
+        fs::write(&store, watched.url("restart-guard=off")).unwrap();
+        fs::set_permissions(&store, fs::Permissions::from_mode(0o600)).unwrap();
+        let mut script = host.command(root().join("examples/standby-sentinel.sh"));
+        let serve = "echo $LEASECTL_TOKEN; while [ ! -e done ]; do sleep 0.05; done";
+        script.args(["billing", "sh", "-c", serve]);
+        script.env("LEASECTL", LEASECTL).env("STORE_FILE", store);
+        host.spawn(script.env_remove("LEASECTL_STORE"))
+    };
+    let token = |run: &Running| {
+        wait_until(PATIENCE, "the service to run", || !run.stdout().is_empty());
+        run.stdout().trim().parse::<u64>().unwrap()
+    };
+    let hosts = [Lab::new(), Lab::new()];
+    let active = service(&hosts[0]);
+    let first = token(&active);
+    let standby = service(&hosts[1]);
+    wait_until(PATIENCE, "the other to stand in line", || {
+        !watched.primary.cli(&["KEYS", "*:q:billing"]).is_empty()
+    });
+    watched.has_caught_up();
+    watched.fail_over();
+    watched.has_failed_over();
+    let key = watched.replica.cli(&["KEYS", "*:l:billing"]);
+    let renewed = || watched.replica.cli(&["HGET", &key, "1.ren"]);
+    let before = renewed();
+    wait_until(PATIENCE, "a renewal", || renewed() != before);
+    assert_eq!(standby.stdout(), "");
+    fs::write(hosts[0].path("done"), "").unwrap();
+    active.wait(PATIENCE).expect_code(0);
+    assert!(token(&standby) > first);
+    fs::write(hosts[1].path("done"), "").unwrap();
+    standby.wait(PATIENCE).expect_code(0);
 }

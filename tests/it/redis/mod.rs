@@ -4,6 +4,7 @@
 mod advice;
 mod ambiguous;
 mod clock;
+mod cluster;
 mod example;
 mod faults;
 mod guard;
@@ -11,10 +12,13 @@ mod hostile;
 mod line;
 mod network;
 mod refusals;
+mod replicas;
 mod scene;
+mod sentinel;
 mod storm;
 mod tls;
 mod verbs;
+mod watched;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,6 +35,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         advice::trials(),
         ambiguous::trials(),
         clock::trials(),
+        cluster::trials(),
         example::trials(),
         faults::trials(),
         guard::trials(),
@@ -38,6 +43,8 @@ pub(crate) fn trials() -> Vec<Trial> {
         line::trials(),
         network::trials(),
         refusals::trials(),
+        replicas::trials(),
+        sentinel::trials(),
         storm::trials(),
         tls::trials(),
         verbs::trials(),

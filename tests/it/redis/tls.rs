@@ -2,19 +2,20 @@
 
 use std::fs;
 use std::io::Write;
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
-use std::sync::atomic::{AtomicU16, Ordering};
 use std::thread;
 
 use libtest_mimic::Trial;
 use tempfile::TempDir;
 
-use crate::support::lab::{Ended, Lab};
+use super::watched::{NAME, Sentinel};
+use crate::support::lab::{Ended, Lab, PATIENCE};
 use crate::support::needs::needs;
-use crate::support::redis::RedisServer;
+use crate::support::processes::wait_until;
+use crate::support::redis::{RedisServer, free_port};
 
 pub(crate) fn trials() -> Vec<Trial> {
     trials![
@@ -24,6 +25,8 @@ pub(crate) fn trials() -> Vec<Trial> {
         a_client_certificate_is_shown_where_it_is_wanted,
         a_server_without_tls_is_named,
         files_that_cannot_be_used_are_named,
+        a_sentinel_and_its_primary_are_trusted_or_not,
+        the_nodes_of_a_cluster_are_trusted_or_not,
     ]
 }
 
@@ -49,32 +52,25 @@ fn keys() -> TempDir {
     directory
 }
 
-/// A port that is free, below those that connections get.
-fn port() -> u16 {
-    static NEXT: AtomicU16 = AtomicU16::new(0);
-    let begin = 20_000 + u16::try_from(std::process::id() % 10_000).unwrap();
-    loop {
-        let port = begin + NEXT.fetch_add(1, Ordering::Relaxed) % 1_000;
-        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
-            return port;
-        }
-    }
-}
-
 struct Secured {
     keys: TempDir,
     port: u16,
-    _server: RedisServer,
+    server: RedisServer,
 }
 
 impl Secured {
     /// With clients that have to prove who they are, or not.
     fn start(clients: &str) -> Self {
+        Self::with(clients, &[])
+    }
+
+    /// The same with `more` on its command line.
+    fn with(clients: &str, more: &[&str]) -> Self {
         needs("redis-server");
         needs("openssl");
-        let (keys, port) = (keys(), port());
+        let (keys, port) = (keys(), free_port());
         let file = |name: &str| keys.path().join(name).display().to_string();
-        let server = RedisServer::start(&[
+        let options = [
             "--tls-port",
             &port.to_string(),
             "--bind",
@@ -90,12 +86,9 @@ impl Secured {
             clients,
             "--requirepass",
             "c4nary",
-        ]);
-        Self {
-            keys,
-            port,
-            _server: server,
-        }
+        ];
+        let server = RedisServer::start(&[&options, more].concat());
+        Self { keys, port, server }
     }
 
     fn file(&self, name: &str) -> String {
@@ -104,11 +97,16 @@ impl Secured {
 
     /// Runs `true` with what stands after the `?` in the URL.
     fn run(&self, host: &str, options: &str) -> Ended {
-        let lab = Lab::new();
         let port = self.port;
-        let url = format!("rediss://:c4nary@{host}:{port}/0?restart-guard=off&{options}");
+        Self::run_on(&format!(
+            "rediss://:c4nary@{host}:{port}/0?restart-guard=off&{options}"
+        ))
+    }
+
+    fn run_on(url: &str) -> Ended {
+        let lab = Lab::new();
         let path = lab.path("url");
-        write(&path, &url);
+        write(&path, url);
         let mut command = lab.leasectl(["run", "-v", "--lease", "a", "--store-file", "url"]);
         command.args(["--", "true"]).env_remove("LEASECTL_STORE");
         let ended = lab.run(&mut command);
@@ -210,4 +208,47 @@ fn files_that_cannot_be_used_are_named() {
         let file = secured.file(name);
         is_refused(secured.run("127.0.0.1", &format!("ca={file}")), &file);
     }
+}
+
+fn a_sentinel_and_its_primary_are_trusted_or_not() {
+    let server = Secured::start("no");
+    let (certificate, key) = (server.file("server.crt"), server.file("server.key"));
+    let sentinel = Sentinel::start(
+        server.port,
+        &format!(
+            "tls-replication yes\ntls-auth-clients no\ntls-cert-file {certificate}\n\
+             tls-key-file {key}\ntls-ca-cert-file {}\nsentinel auth-pass {NAME} c4nary\n",
+            server.file("ca.crt")
+        ),
+    );
+    let url = |ca: &str| {
+        let (port, ca) = (sentinel.port, server.file(ca));
+        format!("rediss-sentinel://:c4nary@127.0.0.1:{port}/{NAME}?restart-guard=off&ca={ca}")
+    };
+    wait_until(PATIENCE, "the Sentinel to listen", || {
+        TcpStream::connect(("127.0.0.1", sentinel.port)).is_ok()
+    });
+    Secured::run_on(&url("ca.crt")).expect_code(0);
+    let ended = Secured::run_on(&url("other.crt")).expect_code(125);
+    assert!(ended.stderr.contains("Sentinel 127.0.0.1:"), "{ended}");
+}
+
+fn the_nodes_of_a_cluster_are_trusted_or_not() {
+    let more = ["--cluster-enabled", "yes", "--tls-cluster", "yes"];
+    let node = Secured::with("no", &more);
+    let cli = |words: &[&str]| {
+        let login = ["--no-auth-warning", "-a", "c4nary", "CLUSTER"];
+        node.server.cli(&[&login, words].concat())
+    };
+    cli(&["ADDSLOTSRANGE", "0", "16383"]);
+    wait_until(PATIENCE, "the cluster to be one", || {
+        cli(&["INFO"]).contains("cluster_state:ok")
+    });
+    let url = |ca: &str| {
+        let (port, ca) = (node.port, node.file(ca));
+        format!("rediss-cluster://:c4nary@127.0.0.1:{port}?restart-guard=off&ca={ca}")
+    };
+    Secured::run_on(&url("ca.crt")).expect_code(0);
+    let ended = Secured::run_on(&url("other.crt")).expect_code(125);
+    assert!(ended.stderr.contains("node 127.0.0.1:"), "{ended}");
 }

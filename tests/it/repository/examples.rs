@@ -36,7 +36,7 @@ const FOR_BASH: &str = "examples/hold-coproc.sh";
 
 /// The scripts that the tests below run; those with `hold` are run in `hold/scripts.rs`, those with
 /// Redis in `redis/example.rs`.
-const TESTED: [&str; 10] = [
+const TESTED: [&str; 11] = [
     "examples/container-entrypoint.sh",
     "examples/cron-redis.sh",
     "examples/cron.sh",
@@ -46,6 +46,7 @@ const TESTED: [&str; 10] = [
     "examples/hold-coproc.sh",
     "examples/migrate-from-flock.sh",
     "examples/nested-leases.sh",
+    "examples/standby-sentinel.sh",
     "examples/two-instances.sh",
 ];
 

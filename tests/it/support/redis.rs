@@ -3,7 +3,9 @@
 //! It listens on a socket in its directory and on no port, so that no other server can be mistaken for it.
 
 use std::fs::{self, File};
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpListener;
 use std::os::unix::fs::FileExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -76,6 +78,24 @@ impl RedisServer {
         needs(program);
         needs("gcc");
         Self::begin(vec![program.to_owned()], options, Some(micros))
+    }
+
+    /// Starts one that listens on a free port of this machine, too.
+    #[track_caller]
+    pub(crate) fn on_a_port(options: &[&str]) -> (Self, u16) {
+        let port = free_port();
+        let text = port.to_string();
+        let all = ["--bind", "127.0.0.1", "--port", &text];
+        (Self::start(&[&all, options].concat()), port)
+    }
+
+    /// Both of it.
+    #[track_caller]
+    pub(crate) fn on_a_port_with_clock(options: &[&str], micros: u64) -> (Self, u16) {
+        let port = free_port();
+        let text = port.to_string();
+        let all = ["--bind", "127.0.0.1", "--port", &text];
+        (Self::with_clock(&[&all, options].concat(), micros), port)
     }
 
     fn begin(program: Vec<String>, options: &[&str], micros: Option<u64>) -> Self {
@@ -236,6 +256,19 @@ impl RedisServer {
         stream.read_exact(&mut first)?;
         Ok(first)
     }
+}
+
+/// A port that nobody listens on, nor on the one 10,000 above, which is a cluster node's other one. Below those
+/// that the kernel gives to clients.
+pub(crate) fn free_port() -> u16 {
+    let free = |port| TcpListener::bind(("127.0.0.1", port)).is_ok();
+    let mut tries = std::iter::repeat_with(|| {
+        let random = RandomState::new().build_hasher().finish();
+        10_000 + u16::try_from(random % 12_000).unwrap()
+    });
+    tries
+        .find(|&port| free(port) && free(port + 10_000))
+        .unwrap()
 }
 
 /// A library that takes the wall clock from a file.
