@@ -70,8 +70,8 @@ pub struct StoreArgs {
     /// Where leases are kept [env: LEASECTL_STORE]
     ///
     /// URL of the store: file: (the default directory of this user), file:///DIR,
-    /// redis://HOST:PORT/DATABASE (rediss:// with TLS, redis+unix:///PATH) or memory: (one process, for
-    /// tests); or the NAME of one in the configuration. When nobody chooses one, it is file:, and one line
+    /// redis://HOST:PORT/DATABASE (rediss:// with TLS, redis+unix:///PATH), azblob://ACCOUNT/CONTAINER or
+    /// memory: (one process, for tests); or the NAME of one in the configuration. When nobody chooses one, it is file:, and one line
     /// says so. A URL with a password is refused here, because every user can read it: use --store-file.
     #[arg(long, value_name = "URL|NAME", conflicts_with = "store_file")]
     pub store: Option<OsString>,
