@@ -100,6 +100,7 @@ impl AzblobStore {
                 let by = Observation {
                     state: crate::lease::LeaseState::Held,
                     record: None,
+                    ends_unseen: true,
                     ..seen()
                 };
                 Ok(Round::Over(refused(RefusedWhy::Held, by, None)))

@@ -152,7 +152,8 @@ pub(super) fn observation(name: &LeaseName, blob: Option<&Blob>, ask: &AskBlob) 
     Observation {
         state,
         record: shown_record(name, blob, ask),
-        expires_in: None,
+        foreign: held && blob.held_under().is_none(),
+        ends_unseen: held,
         cooldown_until: cooldown.map(at),
         paused,
         stop_request,

@@ -134,6 +134,19 @@ impl AzblobStore {
         Ok(Revoked::Revoked)
     }
 
+    /// The same for a lease that another tool took: never for one of ours.
+    pub(super) async fn evicted(&self, name: &LeaseName) -> Result<Revoked, Trouble> {
+        let found = self.look(name).await?;
+        let strange = found.filter(|blob| blob.is_locked() && blob.held_under().is_none());
+        let Some(blob) = strange else {
+            return Ok(Revoked::NotHeld);
+        };
+        Ok(match self.broke(name, &blob).await? {
+            true => Revoked::Revoked,
+            false => Revoked::NotHeld,
+        })
+    }
+
     /// Breaks the lease of a blob that is as it was seen; false: it is not.
     async fn broke(&self, name: &LeaseName, blob: &Blob) -> Result<bool, Trouble> {
         for period in [None, Some(0)] {

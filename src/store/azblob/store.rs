@@ -255,4 +255,9 @@ impl LeaseStore for AzblobStore {
         let revoked = self.revoked(name, token, asker).await;
         revoked.map_err(|trouble| trouble.into_error(&self.label, Doing::Revoke))
     }
+
+    async fn evict(&self, name: &LeaseName) -> Result<Revoked, StoreError> {
+        let evicted = self.evicted(name).await;
+        evicted.map_err(|trouble| trouble.into_error(&self.label, Doing::Revoke))
+    }
 }

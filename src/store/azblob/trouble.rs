@@ -95,17 +95,16 @@ fn last_cause(error: &dyn Error) -> String {
     shown(&cause.to_string())
 }
 
+/// Whether a certificate is the reason. An I/O error does not tell what it wraps as its source, and may wrap another.
 fn certificate(error: &(dyn Error + 'static)) -> Option<String> {
-    let mut cause = Some(error);
-    while let Some(now) = cause {
-        let tls = now.downcast_ref::<rustls::Error>().or_else(|| {
-            let io = now.downcast_ref::<std::io::Error>()?;
-            io.get_ref()?.downcast_ref::<rustls::Error>()
-        });
-        if let Some(why @ rustls::Error::InvalidCertificate(_)) = tls {
-            return Some(why.to_string());
-        }
-        cause = now.source();
+    if let Some(why @ rustls::Error::InvalidCertificate(_)) = error.downcast_ref() {
+        return Some(why.to_string());
     }
-    None
+    let io = error.downcast_ref::<std::io::Error>();
+    if let Some(wrapped) = io.and_then(std::io::Error::get_ref)
+        && let Some(why) = certificate(wrapped)
+    {
+        return Some(why);
+    }
+    certificate(error.source()?)
 }

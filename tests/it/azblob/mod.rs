@@ -3,6 +3,8 @@
 mod faults;
 mod scene;
 mod settings;
+mod sign_in;
+mod stranger;
 mod verbs;
 
 use libtest_mimic::Trial;
@@ -10,6 +12,8 @@ use libtest_mimic::Trial;
 pub(crate) fn trials() -> Vec<Trial> {
     let mut all = faults::trials();
     all.extend(settings::trials());
+    all.extend(sign_in::trials());
+    all.extend(stranger::trials());
     all.extend(verbs::trials());
     all
 }
