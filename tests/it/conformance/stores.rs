@@ -151,10 +151,13 @@ pub(crate) fn azblob() -> Bench {
     let url = StoreUrl::parse(&server.url("restart-guard=off&poll=200ms")).unwrap();
     let config = Config::from_url(&url, &Surroundings::default()).unwrap();
     let another = move || -> Arc<dyn LeaseStore> { Arc::new(AzblobStore::new(config.clone())) };
-    let (of_patience, at) = (Arc::clone(&server), Arc::clone(&clock));
+    // It must not keep the server: nobody drops what is a thread's own when the tests end.
+    let (of_patience, at) = (Arc::downgrade(&server), Arc::clone(&clock));
     PATIENCE.set(Some(Box::new(move |span| {
         at.advance(span);
-        of_patience.set_clock(micros(&at));
+        if let Some(server) = of_patience.upgrade() {
+            server.set_clock(micros(&at));
+        }
     })));
     Bench {
         one: another(),
