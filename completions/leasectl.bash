@@ -507,7 +507,7 @@ _leasectl() {
             return 0
             ;;
         leasectl__subcmd__release)
-            opts="-w -q -h --wait --reason --force --token --quiet --store --store-file --config --help"
+            opts="-w -q -h --wait --reason --force --token --foreign --quiet --store --store-file --config --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -138,6 +138,7 @@ complete -c leasectl -n "__fish_leasectl_using_subcommand release" -l store -d '
 complete -c leasectl -n "__fish_leasectl_using_subcommand release" -l store-file -d 'File with that URL [env: LEASECTL_STORE_FILE]' -r -F
 complete -c leasectl -n "__fish_leasectl_using_subcommand release" -l config -d 'Settings [env: LEASECTL_CONFIG]' -r -F
 complete -c leasectl -n "__fish_leasectl_using_subcommand release" -l force -d 'Take it away without asking'
+complete -c leasectl -n "__fish_leasectl_using_subcommand release" -l foreign -d 'Its holder is not leasectl'
 complete -c leasectl -n "__fish_leasectl_using_subcommand release" -s q -l quiet -d 'Print errors only'
 complete -c leasectl -n "__fish_leasectl_using_subcommand release" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c leasectl -n "__fish_leasectl_using_subcommand pause" -l for -d 'It ends by itself after this time' -r -f

@@ -208,6 +208,15 @@ impl Keeper {
         self.limited(Doing::Revoke, LONGEST_SEEKING, revoked).await
     }
 
+    /// Takes a lease away from somebody who is not leasectl.
+    ///
+    /// # Errors
+    /// As [`Keeper::acquire`].
+    pub async fn evict(&self, name: &LeaseName) -> Result<Revoked, StoreError> {
+        let evicted = self.store.evict(name);
+        self.limited(Doing::Revoke, LONGEST_SEEKING, evicted).await
+    }
+
     /// Waits until something else is to be seen than what was `seen`, at most `at_most`.
     ///
     /// # Errors

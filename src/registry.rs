@@ -8,6 +8,8 @@ use nix::unistd::{User, geteuid};
 
 use crate::clock::{BootClock, Clock};
 use crate::lease::{LeaseStore, StoreError, StoreLabel};
+#[cfg(feature = "azblob")]
+use crate::store::azblob::{self, AzblobStore};
 #[cfg(feature = "file")]
 use crate::store::file::{self, FileStore};
 #[cfg(feature = "memory")]
@@ -17,11 +19,22 @@ use crate::store::options::{DidYouMean, nearest};
 use crate::store::redis::{self, RedisStore};
 use crate::store::url::{StoreUrl, UrlError};
 
-#[cfg(not(any(feature = "file", feature = "memory", feature = "redis")))]
+#[cfg(not(any(
+    feature = "azblob",
+    feature = "file",
+    feature = "memory",
+    feature = "redis"
+)))]
 compile_error!("a leasectl without a store can hold nothing: enable the feature of at least one");
 
 /// The schemes of the stores that this build has.
 pub const SCHEMES: &[&str] = &[
+    #[cfg(feature = "azblob")]
+    "azblob",
+    #[cfg(feature = "azblob")]
+    "azblob+http",
+    #[cfg(feature = "azblob")]
+    "azblob+https",
     #[cfg(feature = "file")]
     "file",
     #[cfg(feature = "memory")]
@@ -117,6 +130,13 @@ pub enum OpenError {
 )]
 pub fn open(url: &StoreUrl, context: &OpenContext) -> Result<Arc<dyn LeaseStore>, OpenError> {
     match url.scheme() {
+        // It connects when it is first asked.
+        #[cfg(feature = "azblob")]
+        "azblob" | "azblob+http" | "azblob+https" => {
+            let around = azblob::Surroundings::of_this_process();
+            let config = azblob::Config::from_url(url, &around)?;
+            Ok(Arc::new(AzblobStore::new(config)))
+        }
         #[cfg(feature = "file")]
         "file" => {
             let config = file_config(url, context)?;
@@ -175,6 +195,11 @@ pub fn open_to_look(
 )]
 pub fn label(url: &StoreUrl, context: &OpenContext) -> Result<StoreLabel, OpenError> {
     match url.scheme() {
+        #[cfg(feature = "azblob")]
+        "azblob" | "azblob+http" | "azblob+https" => {
+            let around = azblob::Surroundings::of_this_process();
+            Ok(azblob::Config::from_url(url, &around)?.label())
+        }
         #[cfg(feature = "file")]
         "file" => Ok(file_config(url, context)?.label()),
         // Nothing to open: it is made as it is named.

@@ -1,9 +1,14 @@
 //! Who has a lease, in words.
 
+use std::time::Duration;
+
 use super::phrases::span;
 use super::{printable, quoted};
 use crate::clock::{BootClock, Clock};
 use crate::lease::{Asker, LeaseRecord, LeaseState, Observation, Pause, RefusedWhy, StopRequest};
+
+/// Who holds without a record of ours in a store that others use too.
+const FOREIGN: &str = "something that is not leasectl";
 
 /// Why an attempt was refused, naming the holder, since when, and for how long still. Follows "is".
 pub(super) fn describe(why: RefusedWhy, by: Option<&Observation>) -> String {
@@ -11,6 +16,7 @@ pub(super) fn describe(why: RefusedWhy, by: Option<&Observation>) -> String {
         (RefusedWhy::Held, None) => "held: by somebody else".to_owned(),
         (RefusedWhy::Held, Some(by)) => match &by.record {
             Some(record) => format!("held: by {}{}{}", holder(record), left(by), note(record)),
+            None if by.foreign => format!("held: by {FOREIGN}"),
             None => format!("held: by somebody who left no record{}", left(by)),
         },
         (RefusedWhy::Cooldown, by) => match by.and_then(|by| by.cooldown_until) {
@@ -52,7 +58,10 @@ pub(super) fn standing(why: RefusedWhy, by: Option<&Observation>) -> String {
             record.acquired_at,
             note(record)
         ),
-        (RefusedWhy::Held, None, _) => "held by somebody who left no record".to_owned(),
+        (RefusedWhy::Held, None, _) => {
+            let who = by.map_or_else(|| "somebody who left no record".to_owned(), holder_of);
+            format!("held by {who}")
+        }
         (RefusedWhy::Cooldown, _, Some(until)) => format!("in its minimum hold until {until}"),
         (RefusedWhy::Cooldown, _, None) => "in its minimum hold".to_owned(),
         (RefusedWhy::Paused, _, _) => paused(by),
@@ -91,8 +100,13 @@ fn reason(asker: &Asker) -> String {
 /// Who holds, without more.
 pub(super) fn holder_of(seen: &Observation) -> String {
     let record = seen.record.as_ref();
+    let nobody = if seen.foreign {
+        FOREIGN
+    } else {
+        "somebody who left no record"
+    };
     record.map_or_else(
-        || "somebody who left no record".to_owned(),
+        || nobody.to_owned(),
         |record| format!("{}{}", who(record), program(record)),
     )
 }
@@ -181,6 +195,13 @@ fn note(record: &LeaseRecord) -> String {
 }
 
 fn left(by: &Observation) -> String {
+    if by.ends_unseen {
+        let ttl = by.record.as_ref().map(|record| record.ttl_s);
+        let ttl = ttl.and_then(|ttl| Duration::try_from_secs_f64(ttl).ok());
+        return ttl.map_or_else(String::new, |ttl| {
+            format!(", for up to {} more unless renewed", span(ttl))
+        });
+    }
     by.expires_in.map_or_else(
         || ", until its last process ends".to_owned(),
         |left| format!(", for {} more unless renewed", span(left)),

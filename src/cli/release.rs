@@ -9,7 +9,7 @@ use crate::clock::{BootClock, Clock, Instant};
 use crate::commands::events::LogLevel;
 use crate::commands::operator::{Operator, asker};
 use crate::commands::release::{Asking, Taking};
-use crate::lease::{FencingToken, LeaseName, LeaseState, Observation};
+use crate::lease::{LeaseName, LeaseState, Observation};
 use crate::supervisor::Wait;
 
 /// Does what was typed.
@@ -19,9 +19,10 @@ pub(super) fn release(typed: &ReleaseArgs) -> Exit {
         .map_err(Failed::invalid)
         .and_then(|name| {
             let operator = operating::at(&typed.store)?;
-            match typed.token {
-                Some(token) => take(&mut desk, &operator, &name, (token, typed)),
-                None => ask(&mut desk, &operator, &name, typed),
+            if typed.force {
+                take(&mut desk, &operator, &name, typed)
+            } else {
+                ask(&mut desk, &operator, &name, typed)
             }
         });
     desk.end(done)
@@ -91,18 +92,21 @@ fn take(
     desk: &mut Desk,
     operator: &Operator,
     name: &LeaseName,
-    (token, typed): (FencingToken, &ReleaseArgs),
+    typed: &ReleaseArgs,
 ) -> Result<(), Failed> {
     let lease = named(name.as_str());
     let asker = asker(typed.reason.clone());
-    match operator.take_away(name, token, &asker)? {
+    let safe = typed.token.map_or_else(String::new, |token| {
+        format!("; only what refuses a token up to {token} is safe")
+    });
+    match operator.take_away(name, typed.token, &asker)? {
         Taking::Taken(before) => {
             let who = held::holder_of(&before);
             desk.say(
                 LogLevel::Warn,
                 &format!(
                     "{lease} was taken away from {who}: its command may still be running, and that of the \
-                     next holder may run beside it; only what refuses a token up to {token} is safe"
+                     next holder may run beside it{safe}"
                 ),
             );
             Ok(())
@@ -110,7 +114,11 @@ fn take(
         Taking::NotHeld(seen) if seen.state == LeaseState::Held => Err(Failed {
             exit: exit::REFUSED,
             why: format!(
-                "{lease} is not held under token {token} but {}; nothing was taken away",
+                "{lease} is not held {} but {}; nothing was taken away",
+                typed.token.map_or_else(
+                    || "by another tool".to_owned(),
+                    |token| format!("under token {token}")
+                ),
                 held::with_token(&seen)
             ),
         }),

@@ -117,19 +117,23 @@ impl Operator {
         sleep(changed.map_or(PAUSE, |()| BREATH).min(rest)).await;
     }
 
-    /// Takes the lease away from the hold with this token.
+    /// Takes the lease away from the hold with this token; without one, from somebody who is not leasectl.
     ///
     /// # Errors
     /// The store's.
     pub fn take_away(
         &self,
         name: &LeaseName,
-        token: FencingToken,
+        token: Option<FencingToken>,
         asker: &Asker,
     ) -> Result<Taking, StoreError> {
         self.runtime.block_on(async {
             let before = self.keeper.observe(name).await?;
-            Ok(match self.keeper.revoke(name, token, asker).await? {
+            let taken = match token {
+                Some(token) => self.keeper.revoke(name, token, asker).await?,
+                None => self.keeper.evict(name).await?,
+            };
+            Ok(match taken {
                 Revoked::Revoked => Taking::Taken(before),
                 Revoked::NotHeld => Taking::NotHeld(self.keeper.observe(name).await?),
                 Revoked::CannotRevoke(why) => Taking::Impossible(why),

@@ -42,7 +42,7 @@ pub struct Observation {
     /// names is known not to be the one that holds now.
     pub record: Option<LeaseRecord>,
     /// How long until it ends by the store's clock, unless renewed; `None` where a hold ends with
-    /// its process.
+    /// its process, and where the store does not tell ([`Observation::ends_unseen`]).
     pub expires_in: Option<Duration>,
     /// The end of the minimum hold.
     pub cooldown_until: Option<WallTime>,
@@ -50,6 +50,10 @@ pub struct Observation {
     pub paused: Option<Pause>,
     /// What the holder was asked.
     pub stop_request: Option<StopRequest>,
+    /// Somebody holds it who is not leasectl.
+    pub foreign: bool,
+    /// The store's clock ends the hold, and the store does not tell when.
+    pub ends_unseen: bool,
     /// What decides could not be asked, and the record does not settle it: the state may be wrong. Never
     /// so for one who may take the lease.
     pub unsure: bool,
@@ -67,6 +71,8 @@ impl Observation {
             cooldown_until: None,
             paused: None,
             stop_request: None,
+            foreign: false,
+            ends_unseen: false,
             unsure: false,
         }
     }
@@ -80,7 +86,7 @@ impl Observation {
                 let ended = record.ended.is_some();
                 (record.token, record.renewals, record.not_before_at, ended)
             });
-            (seen.state, seen.unsure, hold)
+            (seen.state, seen.unsure, seen.foreign, hold)
         };
         shown(self) == shown(other)
             && self.paused == other.paused

@@ -145,6 +145,14 @@ pub trait LeaseStore: fmt::Debug + Send + Sync + 'static {
     async fn advice(&self) -> Result<Advice, StoreError> {
         Ok(Advice::default())
     }
+
+    /// Takes a lease away from somebody who is not leasectl ([`Observation::foreign`]), and never from a hold
+    /// of ours. Only a store that others use too can have such.
+    async fn evict(&self, _name: &LeaseName) -> Result<Revoked, StoreError> {
+        Ok(Revoked::CannotRevoke(
+            "nobody but leasectl has leases in this store; name the holder with --token".to_owned(),
+        ))
+    }
 }
 
 /// The answer to an attempt. Both are ordinary; neither is an error.

@@ -3,6 +3,8 @@
 //! A new store is a folder copied from `memory/`, one line in `registry.rs`, one row in the table of
 //! `tests/it/conformance/` and one row in the documentation.
 
+#[cfg(feature = "azblob")]
+pub mod azblob;
 #[cfg(feature = "file")]
 pub mod file;
 #[cfg(feature = "memory")]

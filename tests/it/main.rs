@@ -15,6 +15,7 @@
 #[macro_use]
 mod support;
 
+mod azblob;
 mod cli;
 mod config;
 mod conformance;
@@ -44,6 +45,7 @@ fn main() -> ExitCode {
     }
     let arguments = libtest_mimic::Arguments::from_args();
     let mut trials = Vec::new();
+    trials.extend(azblob::trials());
     trials.extend(cli::trials());
     trials.extend(config::trials());
     trials.extend(conformance::trials());

@@ -42,13 +42,20 @@ pub struct ReleaseArgs {
     /// that of the next holder runs beside it: only what refuses a lower fencing token is safe. For a
     /// holder that is known to be dead, or is cut off for good. The file store refuses it, because
     /// there a lease ends with its processes: it names the one to kill.
-    #[arg(long, requires = "token", conflicts_with = "wait")]
+    #[arg(long, requires = "whose", conflicts_with = "wait")]
     pub force: bool,
 
     /// The holder's token, as status shows it
     #[arg(long, value_name = "N", requires = "force", value_parser = values::token)]
-    #[arg(allow_hyphen_values = true)]
+    #[arg(allow_hyphen_values = true, group = "whose")]
     pub token: Option<FencingToken>,
+
+    /// Its holder is not leasectl
+    ///
+    /// With --force, instead of --token: for a lease that status shows as foreign, because another tool took it
+    /// (azblob://). A hold of leasectl is never taken away so.
+    #[arg(long, requires = "force", group = "whose")]
+    pub foreign: bool,
 
     /// Print errors only
     #[arg(short, long)]

@@ -71,9 +71,9 @@ pub struct StoreArgs {
     ///
     /// URL of the store: file: (the default directory of this user), file:///DIR,
     /// redis://HOST:PORT/DATABASE (rediss:// with TLS, redis+unix:///PATH),
-    /// redis-sentinel://HOSTS/PRIMARY, redis-cluster://HOSTS or memory: (one process, for tests); or the NAME
-    /// of one in the configuration. When nobody chooses one, it is file:, and one line says so. A URL with a
-    /// password is refused here, because every user can read it; use --store-file for it.
+    /// redis-sentinel://HOSTS/PRIMARY, redis-cluster://HOSTS, azblob://ACCOUNT/CONTAINER or memory: (one
+    /// process, for tests); or the NAME of one in the configuration. When nobody chooses one, it is file:, and one
+    /// line says so. A URL with a password is refused here, because every user can read it; use --store-file for it.
     #[arg(long, value_name = "URL|NAME", conflicts_with = "store_file")]
     pub store: Option<OsString>,
 

@@ -26,19 +26,7 @@ pub(super) fn of(seen: &Observation, now: WallTime) -> Vec<String> {
         ));
     }
     let record = seen.record.as_ref();
-    if seen.unsure {
-        lines.push(
-            "its lock may not be looked at, and its record does not tell: this may be wrong; ask as the \
-             user it belongs to"
-                .to_owned(),
-        );
-    } else if seen.state == LeaseState::Held && record.is_none() {
-        lines.push(
-            "who has it cannot be told: there is no record, or none that this leasectl can read; perhaps \
-             its leasectl was killed, and the command is being stopped"
-                .to_owned(),
-        );
-    }
+    lines.extend(who_is_not_known(seen).map(str::to_owned));
     if let Some(note) = record.and_then(|record| record.note.as_deref()) {
         lines.push(format!("note {}", quoted(note)));
     }
@@ -52,6 +40,28 @@ pub(super) fn of(seen: &Observation, now: WallTime) -> Vec<String> {
         lines.push(pairs.collect::<Vec<_>>().join(" "));
     }
     lines
+}
+
+/// Why it is not said who has it.
+fn who_is_not_known(seen: &Observation) -> Option<&'static str> {
+    if seen.unsure {
+        Some(
+            "its lock may not be looked at, and its record does not tell: this may be wrong; ask as the \
+             user it belongs to",
+        )
+    } else if seen.foreign {
+        Some(
+            "another tool has it, and nobody can be asked for it; leasectl release --force --foreign takes it \
+             away",
+        )
+    } else if seen.state == LeaseState::Held && seen.record.is_none() {
+        Some(
+            "who has it cannot be told: there is no record, or none that this leasectl can read; perhaps \
+             its leasectl was killed, and the command is being stopped",
+        )
+    } else {
+        None
+    }
 }
 
 fn paused(pause: &Pause, state: LeaseState, now: WallTime) -> String {

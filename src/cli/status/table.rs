@@ -137,6 +137,7 @@ fn who(record: &LeaseRecord) -> String {
 
 fn state(seen: &Observation) -> String {
     let (tone, word) = match seen.state {
+        LeaseState::Held if seen.foreign => (Some(Tone::Notable), "foreign"),
         LeaseState::Held => (Some(Tone::Good), "held"),
         LeaseState::Paused => (Some(Tone::Notable), "paused"),
         LeaseState::Cooldown => (Some(Tone::Notable), "cooldown"),
@@ -150,6 +151,7 @@ fn state(seen: &Observation) -> String {
 fn ends(seen: &Observation, now: WallTime) -> String {
     let left = |until: WallTime| format!("in {}", brief(until.since(now)));
     match seen.state {
+        LeaseState::Held if seen.ends_unseen => "unless renewed".to_owned(),
         LeaseState::Held => seen.expires_in.map_or_else(
             || "with its process".to_owned(),
             |left| format!("in {}", brief(left)),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use super::finding::{Failure, Finding};
 use crate::clock::BootClock;
@@ -11,7 +11,8 @@ use crate::commands::operator::asker;
 use crate::keeper::Keeper;
 use crate::lease::{
     Ask, Asked, Attempt, Change, Claim, Ending, FencingToken, Hold, HoldEvent, LeaseName,
-    LeaseState, LeaseStore, Observation, OwnerId, Purpose, Refusal, Release, Renewal, StoreError,
+    LeaseState, LeaseStore, Observation, OwnerId, Purpose, Refusal, RefusedWhy, Release, Renewal,
+    StoreError,
 };
 use crate::process::identity;
 
@@ -23,6 +24,8 @@ pub(super) const ATTEMPT: Duration = Duration::from_secs(1);
 const TOLD: Duration = Duration::from_secs(2);
 /// Where a change is polled, it is seen within this time.
 const POLLED: Duration = Duration::from_secs(6);
+/// A lease that was never held may be refused for so long.
+const YOUNG: Duration = Duration::from_secs(3);
 const HAND_OVERS: usize = 5;
 const ROUND_TRIPS: usize = 20;
 
@@ -104,7 +107,15 @@ impl Examination<'_> {
     }
 
     async fn grant(&self, what: &'static str, claim: &Claim) -> Tried<Hold> {
-        match self.keeper.acquire(claim).await {
+        let mut asked = self.keeper.acquire(claim).await;
+        if let Ok((_, Attempt::Refused(refusal))) = &asked
+            && refusal.why == RefusedWhy::Young
+        {
+            // So is every lease that was never held, on some stores, for a second or two.
+            sleep(refusal.look_again.unwrap_or_default().min(YOUNG)).await;
+            asked = self.keeper.acquire(claim).await;
+        }
+        match asked {
             Ok((_, Attempt::Granted(hold))) => Ok(hold),
             Ok((_, Attempt::Refused(refusal))) if refusal.why.is_bounded() => {
                 let rest = refusal.look_again.map_or_else(String::new, |rest| {

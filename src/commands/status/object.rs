@@ -86,7 +86,11 @@ fn of(seen: &Observation) -> LeaseObject<'_> {
     let record = seen.record.as_ref();
     LeaseObject {
         lease: seen.name.as_str(),
-        state: word(seen.state),
+        state: if seen.foreign {
+            "foreign"
+        } else {
+            word(seen.state)
+        },
         certain: !seen.unsure,
         slots: 1,
         holders: holders(seen),

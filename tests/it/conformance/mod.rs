@@ -2,13 +2,15 @@
 //!
 //! A new store is one row of the table at the end; one that has servers of several kinds has a row for each, and
 //! what else is tested of it is tested with the first. `expiring` promises are for stores that end a
-//! silent hold by their own clock, `revoking` ones for stores that can take a lease away.
+//! silent hold by their own clock, `revoking` ones for stores that can take a lease away, `pushed` ones for those
+//! that tell a holder unasked, `leased` ones for those on the leases of a service.
 
 mod expiring;
 mod file_asks;
 mod file_hostile;
 pub(crate) mod file_killed;
 mod hostile_things;
+mod leased;
 mod onlooker;
 mod operators;
 mod overview;
@@ -88,7 +90,6 @@ macro_rules! common {
                 a_waiter_is_told_of_the_end_of_a_pause
                 an_operator_ends_a_minimum_hold_and_only_that_one
                 a_minimum_hold_ended_under_its_holder_stays_ended
-                a_request_reaches_the_holder_unasked_and_with_its_renewal
                 a_request_is_for_the_hold_of_its_moment
                 nothing_is_taken_from_a_hold_with_another_token
             },
@@ -106,6 +107,31 @@ macro_rules! common {
                 an_onlooker_is_told_of_the_end_of_a_minimum_hold
                 an_onlooker_whose_news_is_old_is_told_at_once
                 onlookers_that_come_and_go_change_nothing
+            },
+        ]
+    };
+}
+
+macro_rules! pushed {
+    ($store:ident) => {
+        [tests! { $store, operators:
+            a_request_reaches_the_holder_unasked_and_with_its_renewal
+        }]
+    };
+}
+
+/// A real lease of a service that ends it by its own clock, tells nothing unasked, and lets the holder renew what
+/// nobody else took.
+macro_rules! leased {
+    ($store:ident) => {
+        [
+            tests! { $store, expiring: a_silent_hold_expires },
+            tests! { $store, leased:
+                a_repeated_claim_restarts_the_expiry_and_keeps_its_token
+                an_expired_hold_is_renewed_only_if_nobody_took_it
+                a_request_reaches_the_holder_with_its_renewal
+                a_request_made_before_is_told_at_once
+                a_lease_that_is_taken_away_is_lost_with_the_next_renewal
             },
         ]
     };
@@ -148,12 +174,13 @@ macro_rules! table {
 }
 
 table! {
-    "file" file: common;
-    "memory" memory: common expiring revoking;
-    "redis" redis: common expiring revoking;
-    "redis" redis62: common expiring revoking;
-    "redis" valkey: common expiring revoking;
-    "redis" redis_cluster: common expiring revoking;
+    "azblob" azblob: common leased;
+    "file" file: common pushed;
+    "memory" memory: common pushed expiring revoking;
+    "redis" redis: common pushed expiring revoking;
+    "redis" redis62: common pushed expiring revoking;
+    "redis" valkey: common pushed expiring revoking;
+    "redis" redis_cluster: common pushed expiring revoking;
 }
 
 fn every_store_is_in_the_table() {

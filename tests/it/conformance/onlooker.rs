@@ -84,7 +84,7 @@ pub(super) async fn an_onlooker_is_told_of_the_end_of_a_minimum_hold(bench: Benc
     assert_eq!(released, Release::Released);
     let seen = look(&bench.two).await;
     assert_eq!(seen.state, LeaseState::Cooldown);
-    bench.pass(MINUTE);
+    bench.pass(MINUTE + bench.grain);
     let started = Instant::now();
     bench.two.wait_for_change(&seen, MINUTE).await.unwrap();
     assert!(started.elapsed() < SOON);

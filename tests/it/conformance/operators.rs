@@ -7,7 +7,9 @@ use leasectl::lease::{
     Refusal, RefusedWhy, Release, Renewal, Revoked,
 };
 
-use super::stores::{Bench, claim, claim_held_for, completed, ending, granted, refused};
+use super::stores::{
+    Bench, claim, claim_held_for, completed, ending, granted, refused, wait_it_out,
+};
 
 const MINUTE: Duration = Duration::from_secs(60);
 /// "At once", on a machine that is drowning in other work.
@@ -125,6 +127,7 @@ pub(super) async fn a_waiter_is_told_of_the_end_of_a_pause(bench: Bench) {
         loop {
             match bench.one.try_acquire(&asked).await.unwrap() {
                 Attempt::Granted(_) => return,
+                Attempt::Refused(refusal) if refusal.why.is_bounded() => wait_it_out(&refusal),
                 Attempt::Refused(mut refusal) => {
                     let turn = bench.one.wait_for_turn(&asked, &mut refusal.place, MINUTE);
                     turn.await.unwrap();

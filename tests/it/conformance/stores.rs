@@ -1,5 +1,6 @@
 //! What the suite needs of each store: two connections to one fresh state, and time.
 
+use std::cell::RefCell;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,7 +10,8 @@ use leasectl::lease::{
 };
 use leasectl::process::identity;
 
-use crate::support::lab::PATIENCE;
+use crate::support::azurite::Azurite;
+use crate::support::lab;
 use crate::support::processes::wait_until;
 use crate::support::redis::RedisServer;
 
@@ -23,9 +25,11 @@ pub(crate) struct Bench {
     pub(crate) reservation: Duration,
     /// How exactly its time can be set: just before an end is this much before it.
     pub(crate) moment: Duration,
+    /// How much longer than asked a minimum hold may last, because the store's clock is that coarse.
+    pub(crate) grain: Duration,
     clock: Arc<ManualClock>,
     another: Box<dyn Fn() -> Arc<dyn LeaseStore>>,
-    server: Option<RedisServer>,
+    server: Option<Box<dyn Server>>,
     _directory: Option<tempfile::TempDir>,
 }
 
@@ -34,7 +38,7 @@ impl Bench {
     pub(crate) fn pass(&self, span: Duration) {
         self.clock.advance(span);
         if let Some(server) = &self.server {
-            server.set_clock(micros(&self.clock));
+            server.set_micros(micros(&self.clock));
         }
     }
 
@@ -42,6 +46,30 @@ impl Bench {
     pub(crate) fn another(&self) -> Arc<dyn LeaseStore> {
         (self.another)()
     }
+}
+
+/// A server whose clock goes only when it is told.
+trait Server {
+    fn set_micros(&self, micros: u64);
+}
+
+impl Server for RedisServer {
+    fn set_micros(&self, micros: u64) {
+        self.set_clock(micros);
+    }
+}
+
+impl Server for Arc<Azurite> {
+    fn set_micros(&self, micros: u64) {
+        self.set_clock(micros);
+    }
+}
+
+type Patience = Option<Box<dyn Fn(Duration)>>;
+
+thread_local! {
+    /// How the time of the store of this thread's test passes.
+    static PATIENCE: RefCell<Patience> = const { RefCell::new(None) };
 }
 
 fn micros(clock: &ManualClock) -> u64 {
@@ -70,6 +98,7 @@ pub(crate) fn file() -> Bench {
         two: another(),
         reservation: Duration::ZERO,
         moment: Duration::from_nanos(1),
+        grain: Duration::ZERO,
         clock,
         another: Box::new(another),
         server: None,
@@ -87,6 +116,7 @@ pub(crate) fn memory() -> Bench {
         one: Arc::new(one.another_connection()),
         reservation: Duration::ZERO,
         moment: Duration::from_nanos(1),
+        grain: Duration::ZERO,
         clock,
         another: Box::new(move || Arc::new(one.another_connection())),
         server: None,
@@ -126,9 +156,10 @@ fn on_redis(program: &str, moment: Duration) -> Bench {
         two: another(),
         reservation: Duration::from_secs(1),
         moment,
+        grain: Duration::ZERO,
         clock,
         another: Box::new(another),
-        server: Some(server),
+        server: Some(Box::new(server)),
         _directory: None,
     }
 }
@@ -142,7 +173,7 @@ pub(crate) fn redis_cluster() -> Bench {
     let (server, port) =
         RedisServer::on_a_port_with_clock(&["--cluster-enabled", "yes"], micros(&clock));
     server.cli(&["CLUSTER", "ADDSLOTSRANGE", "0", "16383"]);
-    wait_until(PATIENCE, "the cluster to be one", || {
+    wait_until(lab::PATIENCE, "the cluster to be one", || {
         // It waits for two seconds first, to be told of others.
         clock.advance(Duration::from_millis(100));
         server.set_clock(micros(&clock));
@@ -157,9 +188,43 @@ pub(crate) fn redis_cluster() -> Bench {
         one: another(),
         two: another(),
         reservation: Duration::from_secs(1),
+        moment: Duration::from_nanos(1),
+        grain: Duration::ZERO,
         clock,
         another: Box::new(another),
-        server: Some(server),
+        server: Some(Box::new(server)),
+        _directory: None,
+    }
+}
+
+/// A real server, whose clock is the test's. The guard in a young container has tests of its own; the one in a
+/// young blob is waited out.
+#[cfg(feature = "azblob")]
+pub(crate) fn azblob() -> Bench {
+    use leasectl::store::azblob::{AzblobStore, Config, Surroundings};
+    use leasectl::store::url::StoreUrl;
+    let clock = clock();
+    let server = Arc::new(Azurite::with_clock(micros(&clock)));
+    let url = StoreUrl::parse(&server.url("restart-guard=off&poll=200ms")).unwrap();
+    let config = Config::from_url(&url, &Surroundings::default()).unwrap();
+    let another = move || -> Arc<dyn LeaseStore> { Arc::new(AzblobStore::new(config.clone())) };
+    // It must not keep the server: nobody drops what is a thread's own when the tests end.
+    let (of_patience, at) = (Arc::downgrade(&server), Arc::clone(&clock));
+    PATIENCE.set(Some(Box::new(move |span| {
+        at.advance(span);
+        if let Some(server) = of_patience.upgrade() {
+            server.set_clock(micros(&at));
+        }
+    })));
+    Bench {
+        one: another(),
+        two: another(),
+        reservation: Duration::ZERO,
+        grain: Duration::from_secs(1),
+        moment: Duration::from_nanos(1),
+        clock,
+        another: Box::new(another),
+        server: Some(Box::new(server)),
         _directory: None,
     }
 }
@@ -206,12 +271,24 @@ pub(crate) fn completed() -> Ending {
     ending(OutcomeWord::Completed)
 }
 
-/// Acquires, or fails the test.
+/// Acquires, or fails the test. What ends by itself is waited out, as by every `run`.
 pub(crate) async fn granted(store: &Arc<dyn LeaseStore>, claim: &Claim) -> Hold {
-    match store.try_acquire(claim).await.unwrap() {
-        Attempt::Granted(hold) => hold,
-        Attempt::Refused(refusal) => panic!("refused: {refusal:?}"),
+    loop {
+        match store.try_acquire(claim).await.unwrap() {
+            Attempt::Granted(hold) => return hold,
+            Attempt::Refused(refusal) if refusal.why.is_bounded() => wait_it_out(&refusal),
+            Attempt::Refused(refusal) => panic!("refused: {refusal:?}"),
+        }
     }
+}
+
+/// Lets the store's time pass until what keeps everyone out has ended.
+pub(crate) fn wait_it_out(refusal: &Refusal) {
+    let span = refusal.look_again.unwrap();
+    PATIENCE.with_borrow(|pass| match pass {
+        Some(pass) => pass(span),
+        None => panic!("refused: {refusal:?}"),
+    });
 }
 
 /// Is refused, or fails the test.

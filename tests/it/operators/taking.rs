@@ -58,8 +58,17 @@ fn what_is_not_held_needs_no_force() {
 fn force_and_token_go_together() {
     let lab = Lab::new();
     for (words, why) in [
-        (&["--force"][..], "--token <N> was not given"),
+        (&["--force"][..], "--token <N>|--foreign> was not given"),
         (&["--token", "7"], "--force was not given"),
+        (&["--foreign"], "--force was not given"),
+        (
+            &["--force", "--foreign", "--token", "7"],
+            "exclude each other",
+        ),
+        (
+            &["--force", "--foreign"],
+            "nobody but leasectl has leases in this store",
+        ),
         (&["--force", "--token", "0"], "it is no token"),
         (&["--force", "--token", "-7"], "it is no token"),
         (

@@ -5,6 +5,7 @@ pub(crate) mod trial;
 #[macro_use]
 pub(crate) mod containment;
 
+pub(crate) mod azurite;
 pub(crate) mod events;
 pub(crate) mod lab;
 pub(crate) mod manager;
@@ -25,6 +26,7 @@ use libtest_mimic::Trial;
 /// The tests of the tools themselves: a tool that sees nothing would make every test pass.
 pub(crate) fn trials() -> Vec<Trial> {
     [
+        azurite::trials(),
         events::trials(),
         lab::trials(),
         manager::trials(),

@@ -1,0 +1,127 @@
+//! A client that we did not write, Python's azure-storage-blob, and leasectl see each other's leases.
+
+use std::process::Command;
+
+use libtest_mimic::Trial;
+
+use super::scene::{OPTIONS, Scene, TTL, verb};
+use crate::support::azurite::Azurite;
+use crate::support::lab::Lab;
+use crate::support::needs::needs;
+
+pub(crate) fn trials() -> Vec<Trial> {
+    trials![
+        a_lease_of_another_tool_keeps_leasectl_out_and_is_named,
+        a_lease_of_another_tool_is_taken_away_when_that_is_said,
+        our_lease_keeps_another_tool_out_and_tells_it_who_holds,
+        our_lease_that_another_tool_breaks_is_lost_at_once,
+    ]
+}
+
+const PREAMBLE: &str = r#"
+import sys
+from azure.core.exceptions import HttpResponseError
+from azure.storage.blob import BlobServiceClient
+key = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
+url = f"http://127.0.0.1:{sys.argv[1]}/devstoreaccount1"
+service = BlobServiceClient(url, credential=key, api_version="2021-12-02")
+container = service.get_container_client("leases")
+blob = container.get_blob_client("a")
+def refused(act):
+    try:
+        act()
+    except HttpResponseError as error:
+        return str(getattr(error.error_code, "value", error.error_code))
+    return "not refused"
+"#;
+
+/// What the script prints.
+#[track_caller]
+pub(super) fn python(server: &Azurite, script: &str) -> String {
+    let mut python = Command::new("python-azure");
+    python.args([
+        "-c",
+        &format!("{PREAMBLE}{script}"),
+        &server.port().to_string(),
+    ]);
+    let output = python.output().unwrap();
+    assert!(output.status.success(), "{script}: {output:?}");
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+/// An Azurite in which another tool keeps something, and has leased it for ever.
+fn leased_by_another_tool() -> Azurite {
+    needs("python-azure");
+    let server = Azurite::start(&["--inMemoryPersistence"]);
+    python(
+        &server,
+        "container.create_container()\nblob.upload_blob(b'hello', metadata={'team': 'x'})\nblob.acquire_lease(-1)",
+    );
+    server
+}
+
+const RUN: [&str; 5] = ["run", "--lease", "a", "--", "true"];
+
+fn a_lease_of_another_tool_keeps_leasectl_out_and_is_named() {
+    let server = leased_by_another_tool();
+    let (lab, url) = (Lab::new(), server.url(OPTIONS));
+    let refused = verb(&lab, &url, &RUN).expect_code(120);
+    assert!(
+        refused.stderr.contains("something that is not leasectl"),
+        "{refused}"
+    );
+    for words in [&["status", "--json"][..], &["status", "a", "--json"]] {
+        let seen = verb(&lab, &url, words).expect_code(0);
+        let seen: serde_json::Value = serde_json::from_str(&seen.stdout).unwrap();
+        let lease = &seen["leases"][0];
+        assert_eq!(lease["state"], "foreign", "{seen}");
+        assert!(lease["holders"][0]["token"].is_null(), "{seen}");
+    }
+    let seen = verb(&lab, &url, &["status", "a"]).expect_code(0);
+    assert!(seen.stdout.contains("foreign"), "{seen}");
+}
+
+fn a_lease_of_another_tool_is_taken_away_when_that_is_said() {
+    let server = leased_by_another_tool();
+    let (lab, url) = (Lab::new(), server.url(OPTIONS));
+    let asked = verb(&lab, &url, &["release", "a", "--wait", "0s"]).expect_code(120);
+    assert!(asked.stderr.contains("not leasectl"), "{asked}");
+    verb(&lab, &url, &["release", "a", "--force", "--foreign"]).expect_code(0);
+    verb(&lab, &url, &RUN).expect_code(0);
+    // What the other tool keeps there stays.
+    let kept = python(
+        &server,
+        "print(blob.download_blob().readall().decode(), blob.get_blob_properties().metadata['team'])",
+    );
+    assert_eq!(kept, "hello x");
+}
+
+fn our_lease_keeps_another_tool_out_and_tells_it_who_holds() {
+    needs("python-azure");
+    let scene = Scene::start();
+    let told = python(
+        &scene.server,
+        "print(refused(lambda: blob.acquire_lease(15)))\n\
+         print(refused(lambda: blob.set_blob_metadata({})))\n\
+         seen = blob.get_blob_properties()\n\
+         print(seen.lease.state, seen.metadata['token'].isdigit(), seen.metadata['holder'])",
+    );
+    let lines: Vec<&str> = told.lines().collect();
+    assert_eq!(lines[..2], ["LeaseAlreadyPresent", "LeaseIdMissing"]);
+    assert!(lines[2].starts_with("leased True "), "{told}");
+    // Ours is not taken for a stranger's.
+    let other = Lab::new();
+    let words = ["release", "a", "--force", "--foreign"];
+    verb(&other, &scene.server.url(OPTIONS), &words).expect_code(120);
+    scene.ends_well();
+}
+
+fn our_lease_that_another_tool_breaks_is_lost_at_once() {
+    needs("python-azure");
+    let mut scene = Scene::start();
+    python(
+        &scene.server,
+        "from azure.storage.blob import BlobLeaseClient\nBlobLeaseClient(blob).break_lease(0)",
+    );
+    scene.is_stopped(TTL / 2, "a was lost");
+}
