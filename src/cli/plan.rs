@@ -114,6 +114,7 @@ impl Wish<'_> {
             wait: self.wait,
             guards: self.guards,
             pause_first: Duration::ZERO,
+            only_if_machine_stays: false,
             prepare: self.common.telling.on_acquired.is_some(),
             run_timeout: self.run_timeout,
             grace: self.common.asked.grace,

@@ -9,7 +9,7 @@ use std::pin::Pin;
 use super::driver::Driver;
 use crate::keeper::Keeper;
 use crate::lease::{Hold, HoldEvent, StopRequest, StoreError};
-use crate::supervisor::{AskedBy, Event, StopWhy};
+use crate::supervisor::{Event, StopWhy};
 
 /// What an operator wants of a hold.
 #[derive(Default)]
@@ -89,7 +89,7 @@ impl Driver<'_> {
     pub(super) async fn pass_the_request_on(&mut self) {
         if self.hand_back.request.is_some() && !self.hand_back.passed_on {
             self.hand_back.passed_on = true;
-            self.tell(Event::StopAsked(AskedBy::Operator)).await;
+            self.tell(Event::StopAsked).await;
         }
     }
 }
