@@ -183,7 +183,7 @@ _leasectl() {
             return 0
             ;;
         leasectl__subcmd__hold)
-            opts="-l -w -E -p -b -q -v -h --lease --wait --held-exit-code --min-hold --pid --background --for --until-eof --json --ready-file --ready-fd --quiet --verbose --store --store-file --config --stop-signal --grace --ttl --renew-every --expiry-grace --max-drift --note --meta --holder --record --on-acquired --on-doubt --on-lost --on-released --events --log-format --help"
+            opts="-l -w -E -p -b -q -v -h --lease --wait --held-exit-code --min-hold --pid --background --for --until-eof --json --ready-file --ready-fd --quiet --verbose --store --store-file --config --stop-signal --grace --scheduled-events --notice --scheduled-events-endpoint --ttl --renew-every --expiry-grace --max-drift --note --meta --holder --record --on-acquired --on-doubt --on-lost --on-released --events --log-format --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -320,6 +320,27 @@ _leasectl() {
                     return 0
                     ;;
                 --grace)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --scheduled-events)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --notice)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --scheduled-events-endpoint)
                     COMPREPLY=("${cur}")
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
                         compopt -o nospace
@@ -637,7 +658,7 @@ _leasectl() {
             return 0
             ;;
         leasectl__subcmd__run)
-            opts="-l -w -E -q -v -h --lease --wait --held-exit-code --min-hold --restart --quiet --verbose --store --store-file --config --run-timeout --stop-signal --grace --leftovers --leftovers-settle --ttl --renew-every --expiry-grace --max-drift --note --meta --holder --record --on-acquired --on-doubt --on-lost --on-released --events --log-format --help"
+            opts="-l -w -E -q -v -h --lease --wait --held-exit-code --min-hold --restart --quiet --verbose --store --store-file --config --run-timeout --stop-signal --grace --leftovers --leftovers-settle --scheduled-events --notice --scheduled-events-endpoint --ttl --renew-every --expiry-grace --max-drift --note --meta --holder --record --on-acquired --on-doubt --on-lost --on-released --events --log-format --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -759,6 +780,27 @@ _leasectl() {
                     return 0
                     ;;
                 --leftovers-settle)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --scheduled-events)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --notice)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --scheduled-events-endpoint)
                     COMPREPLY=("${cur}")
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
                         compopt -o nospace
@@ -972,7 +1014,7 @@ _leasectl_leases() {
     read -ra words <<<"${line%"$cur"}"
     case ${words[-1]} in
         --lease | -l) ;;
-        --config | --count | --events | --expiry-grace | --for | --grace | --held-exit-code | --holder | --leftovers | --leftovers-settle | --log-format | --max-drift | --meta | --min-hold | --note | --on-acquired | --on-doubt | --on-lost | --on-released | --only | --pid | --prefix | --ready-fd | --ready-file | --reason | --record | --renew-every | --restart | --run-timeout | --stop-signal | --store | --store-file | --token | --ttl | --until | --wait | -E | -p | -w) return 1 ;;
+        --config | --count | --events | --expiry-grace | --for | --grace | --held-exit-code | --holder | --leftovers | --leftovers-settle | --log-format | --max-drift | --meta | --min-hold | --note | --notice | --on-acquired | --on-doubt | --on-lost | --on-released | --only | --pid | --prefix | --ready-fd | --ready-file | --reason | --record | --renew-every | --restart | --run-timeout | --scheduled-events | --scheduled-events-endpoint | --stop-signal | --store | --store-file | --token | --ttl | --until | --wait | -E | -p | -w) return 1 ;;
         *)
             case ${words[1]}:$cur in
                 *:--lease=*) cur=${cur#--lease=} ;;

@@ -52,6 +52,9 @@ complete -c leasectl -n "__fish_leasectl_using_subcommand run" -l leftovers -d '
 wait\t'Hold the lease until all of them have ended'
 leave\t'Let them go on without the lease'"
 complete -c leasectl -n "__fish_leasectl_using_subcommand run" -l leftovers-settle -d 'Time to end first [default: 1s]' -r -f
+complete -c leasectl -n "__fish_leasectl_using_subcommand run" -l scheduled-events -d 'Leave before the machine goes' -r -f
+complete -c leasectl -n "__fish_leasectl_using_subcommand run" -l notice -d 'So long before the event [default: 15m]' -r -f
+complete -c leasectl -n "__fish_leasectl_using_subcommand run" -l scheduled-events-endpoint -d 'Who announces them' -r -f
 complete -c leasectl -n "__fish_leasectl_using_subcommand run" -l ttl -d 'A grant lasts so long [default: 30s]' -r -f
 complete -c leasectl -n "__fish_leasectl_using_subcommand run" -l renew-every -d 'It is renewed so often [default: ttl/5]' -r -f
 complete -c leasectl -n "__fish_leasectl_using_subcommand run" -l expiry-grace -d 'Time to stop at its end [default: ttl/6]' -r -f
@@ -85,6 +88,9 @@ complete -c leasectl -n "__fish_leasectl_using_subcommand hold" -l store-file -d
 complete -c leasectl -n "__fish_leasectl_using_subcommand hold" -l config -d 'Settings [env: LEASECTL_CONFIG]' -r -F
 complete -c leasectl -n "__fish_leasectl_using_subcommand hold" -l stop-signal -d 'Asks it to end [default: TERM]' -r -f
 complete -c leasectl -n "__fish_leasectl_using_subcommand hold" -l grace -d 'From that to SIGKILL [default: 10s]' -r -f
+complete -c leasectl -n "__fish_leasectl_using_subcommand hold" -l scheduled-events -d 'Leave before the machine goes' -r -f
+complete -c leasectl -n "__fish_leasectl_using_subcommand hold" -l notice -d 'So long before the event [default: 15m]' -r -f
+complete -c leasectl -n "__fish_leasectl_using_subcommand hold" -l scheduled-events-endpoint -d 'Who announces them' -r -f
 complete -c leasectl -n "__fish_leasectl_using_subcommand hold" -l ttl -d 'A grant lasts so long [default: 30s]' -r -f
 complete -c leasectl -n "__fish_leasectl_using_subcommand hold" -l renew-every -d 'It is renewed so often [default: ttl/5]' -r -f
 complete -c leasectl -n "__fish_leasectl_using_subcommand hold" -l expiry-grace -d 'Time to stop at its end [default: ttl/6]' -r -f

@@ -26,6 +26,8 @@ Durations are written 30s, 5m, 1h30m. Exit codes, examples and more: --help";
 pub(super) const RUN: &str = "\
 Exit codes:
   The command's own is passed through; killed by signal n: leasectl dies of n too. Otherwise:
+  118  the machine is about to go away (--scheduled-events): handed over and the command was stopped,
+       or nothing was run
   119  handed over: an operator asked for the lease (leasectl release); the command was stopped
   120  refused: held, paused or in its minimum hold; nothing was run (--held-exit-code changes it)
   121  lease lost or not renewed in time, or the guardian died; the command was stopped
@@ -78,6 +80,8 @@ Durations are written 30s, 5m, 1h30m. Exit codes, examples and more: --help";
 pub(super) const HOLD: &str = "\
 Exit codes:
   0    held, and given back: after a signal, --for, or the end of --pid or of input
+  118  the machine is about to go away (--scheduled-events): handed over and --pid was stopped, or
+       nothing was held
   119  handed over: an operator asked for the lease (leasectl release); --pid was stopped
   120  refused: held, paused or in its minimum hold (--held-exit-code changes it), or nobody needed it
        any more while it was waited for

@@ -12,6 +12,7 @@ pub mod exit;
 mod guide;
 mod held;
 mod hold;
+mod leaving;
 mod listeners;
 mod man_page;
 mod operating;

@@ -3,9 +3,12 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::args::EventsArg;
+use super::args::{EventTypes, EventsArg};
+use super::quoted;
+use crate::commands::run::Endpoint;
 use crate::lease::FencingToken;
 use crate::process::SignalName;
+use crate::store::options::nearest;
 use crate::supervisor::Wait;
 
 /// A duration with a unit.
@@ -101,6 +104,36 @@ pub(super) fn descriptor(text: &str) -> Result<i32, String> {
 pub(super) fn exit_code(text: &str) -> Result<u8, String> {
     text.parse()
         .map_err(|_| "it is not a number from 0 to 255".to_owned())
+}
+
+/// `--scheduled-events`: types of events, or all of them (`None`).
+pub(super) fn event_types(text: &str) -> Result<EventTypes, String> {
+    const KNOWN: [&str; 5] = ["freeze", "reboot", "redeploy", "preempt", "terminate"];
+    if text.eq_ignore_ascii_case("all") {
+        return Ok(EventTypes(None));
+    }
+    let typed = text.split(',').map(str::to_ascii_lowercase);
+    let typed: Vec<String> = typed.collect();
+    match typed.iter().find(|one| !KNOWN.contains(&one.as_str())) {
+        None => Ok(EventTypes(Some(typed))),
+        Some(one) => {
+            let near = nearest(one, &KNOWN);
+            let near = near.map_or_else(String::new, |near| format!("; did you mean {near}?"));
+            let known = KNOWN.join(", ");
+            Err(format!(
+                "there is no type {}: write all, or some of {known} with commas between them{near}",
+                quoted(one)
+            ))
+        }
+    }
+}
+
+/// `--scheduled-events-endpoint`: who tells of events.
+pub(super) fn endpoint(text: &str) -> Result<Endpoint, String> {
+    match text.strip_prefix("file://") {
+        Some(path) if path.starts_with('/') => Ok(Endpoint::File(PathBuf::from(path))),
+        _ => Err("it is no file:///PATH".to_owned()),
+    }
 }
 
 /// `--stop-signal`: a signal that a process can act on.

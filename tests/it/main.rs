@@ -24,6 +24,7 @@ mod events;
 mod guard;
 mod hold;
 mod hooks;
+mod leaving;
 mod operators;
 mod redis;
 mod repository;
@@ -53,6 +54,7 @@ fn main() -> ExitCode {
     trials.extend(guard::trials());
     trials.extend(hold::trials());
     trials.extend(hooks::trials());
+    trials.extend(leaving::trials());
     trials.extend(operators::trials());
     trials.extend(redis::trials());
     trials.extend(repository::trials());

@@ -5,6 +5,7 @@ mod config;
 mod doctor;
 mod groups;
 mod hold;
+mod notices;
 mod run;
 mod status;
 mod telling;
@@ -21,6 +22,7 @@ pub(super) use groups::{
     AskedArgs, ClaimArgs, LoudnessArgs, RecordArg, RecordArgs, StoreArgs, TimeArgs,
 };
 pub(super) use hold::HoldArgs;
+pub(super) use notices::{EventTypes, NoticeArgs};
 pub(super) use run::{LeftoversArg, RestartArg, RunArgs};
 pub(super) use status::{CompleteLeasesArgs, StatusArgs, UntilArg, WatchArgs};
 pub(super) use telling::{EventsArg, LogFormatArg, TellingArgs};

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
@@ -76,6 +77,7 @@ struct State {
     failing: Option<u16>,
     silent: bool,
     limited: bool,
+    file: Option<PathBuf>,
 }
 
 #[derive(Clone, Debug)]
@@ -101,6 +103,7 @@ impl MetadataService {
             failing: None,
             silent: false,
             limited: true,
+            file: None,
         }));
         let shared = Arc::clone(&state);
         thread::spawn(move || {
@@ -118,6 +121,14 @@ impl MetadataService {
     /// What stands for `http://169.254.169.254`.
     pub(crate) fn endpoint(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// Keeps the same document in a file, in which this machine has its host name; its URL.
+    pub(crate) fn in_a_file(&self, path: &Path) -> String {
+        let mut state = self.state.lock().unwrap();
+        state.file = Some(path.to_owned());
+        state.write();
+        format!("file://{}", path.display())
     }
 
     /// Announces an event; its id.
@@ -168,7 +179,9 @@ impl MetadataService {
     fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
         let mut state = self.state.lock().unwrap();
         state.incarnation += 1;
-        change(&mut state)
+        let changed = change(&mut state);
+        state.write();
+        changed
     }
 }
 
@@ -277,6 +290,16 @@ impl State {
             (_, "/metadata/scheduledevents") => (405, String::new()),
             _ => (404, String::new()),
         }
+    }
+
+    /// Replaces the file as a whole.
+    fn write(&self) {
+        let Some(path) = &self.file else { return };
+        let host = nix::unistd::gethostname().unwrap();
+        let text = self.document().to_string();
+        let new = path.with_extension("new");
+        std::fs::write(&new, text.replace(VM, host.to_str().unwrap())).unwrap();
+        std::fs::rename(new, path).unwrap();
     }
 
     /// Whose time has come has started, and is no longer dated.
