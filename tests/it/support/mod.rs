@@ -8,6 +8,7 @@ pub(crate) mod containment;
 pub(crate) mod events;
 pub(crate) mod lab;
 pub(crate) mod manager;
+pub(crate) mod metadata;
 pub(crate) mod needs;
 pub(crate) mod pattern;
 pub(crate) mod processes;
@@ -27,6 +28,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         events::trials(),
         lab::trials(),
         manager::trials(),
+        metadata::tests::trials(),
         needs::trials(),
         pattern::trials(),
         processes::trials(),
