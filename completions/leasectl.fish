@@ -32,6 +32,7 @@ complete -c leasectl -n "__fish_leasectl_needs_command" -f -a "status" -d 'Show 
 complete -c leasectl -n "__fish_leasectl_needs_command" -f -a "release" -d 'Ask the holder of a lease to give it back'
 complete -c leasectl -n "__fish_leasectl_needs_command" -f -a "pause" -d 'Keep everyone out of leases'
 complete -c leasectl -n "__fish_leasectl_needs_command" -f -a "resume" -d 'End a pause or a minimum hold'
+complete -c leasectl -n "__fish_leasectl_needs_command" -f -a "scheduled-events" -d 'Show what is announced for this machine'
 complete -c leasectl -n "__fish_leasectl_needs_command" -f -a "config" -d 'Show the settings and where they come from'
 complete -c leasectl -n "__fish_leasectl_needs_command" -f -a "doctor" -d 'Try out a store and this machine'
 complete -c leasectl -n "__fish_leasectl_needs_command" -f -a "completions" -d 'Print a script that completes what is typed'
@@ -152,6 +153,19 @@ complete -c leasectl -n "__fish_leasectl_using_subcommand resume" -l store-file 
 complete -c leasectl -n "__fish_leasectl_using_subcommand resume" -l config -d 'Settings [env: LEASECTL_CONFIG]' -r -F
 complete -c leasectl -n "__fish_leasectl_using_subcommand resume" -s q -l quiet -d 'Print errors only'
 complete -c leasectl -n "__fish_leasectl_using_subcommand resume" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c leasectl -n "__fish_leasectl_using_subcommand scheduled-events" -l exec -d 'With watch: run this for each change' -r -f -a "(__fish_complete_command)"
+complete -c leasectl -n "__fish_leasectl_using_subcommand scheduled-events" -l count -d 'With watch: end after so many lines' -r -f
+complete -c leasectl -n "__fish_leasectl_using_subcommand scheduled-events" -l types -d 'Of these types only, as in reboot,preempt' -r -f
+complete -c leasectl -n "__fish_leasectl_using_subcommand scheduled-events" -l min-duration -d 'None that are shorter than this' -r -f
+complete -c leasectl -n "__fish_leasectl_using_subcommand scheduled-events" -l resource -d 'This machine\'s name to the service' -r -f
+complete -c leasectl -n "__fish_leasectl_using_subcommand scheduled-events" -l endpoint -d 'The service, or a file with its document' -r -f
+complete -c leasectl -n "__fish_leasectl_using_subcommand scheduled-events" -l api-version -d 'The version to ask for [default: 2020-07-01]' -r -f
+complete -c leasectl -n "__fish_leasectl_using_subcommand scheduled-events" -l cache-dir -d 'Share one poller in this directory' -r -f -a "(__fish_complete_directories)"
+complete -c leasectl -n "__fish_leasectl_using_subcommand scheduled-events" -l json -d 'With list: one JSON object'
+complete -c leasectl -n "__fish_leasectl_using_subcommand scheduled-events" -l all -d 'With ack: approve every event that is meant'
+complete -c leasectl -n "__fish_leasectl_using_subcommand scheduled-events" -l all-resources -d 'Also those of other machines'
+complete -c leasectl -n "__fish_leasectl_using_subcommand scheduled-events" -l no-coordination -d 'Ask alone, every 5 seconds'
+complete -c leasectl -n "__fish_leasectl_using_subcommand scheduled-events" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c leasectl -n "__fish_leasectl_using_subcommand config" -l store -d 'Where leases are kept [env: LEASECTL_STORE]' -r -f
 complete -c leasectl -n "__fish_leasectl_using_subcommand config" -l store-file -d 'File with that URL [env: LEASECTL_STORE_FILE]' -r -F
 complete -c leasectl -n "__fish_leasectl_using_subcommand config" -l config -d 'Settings [env: LEASECTL_CONFIG]' -r -F
@@ -163,8 +177,9 @@ complete -c leasectl -n "__fish_leasectl_using_subcommand doctor" -s h -l help -
 complete -c leasectl -n "__fish_leasectl_using_subcommand completions" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c leasectl -n "__fish_leasectl_using_subcommand man" -s h -l help -d 'Print help'
 complete -c leasectl -f
+complete -c leasectl -n "__fish_leasectl_using_subcommand scheduled-events" -a "list watch ack"
 complete -c leasectl -n "__fish_leasectl_using_subcommand completions" -a "bash zsh fish"
-complete -c leasectl -n "__fish_leasectl_using_subcommand man" -a "run hold status release pause resume config doctor completions man"
+complete -c leasectl -n "__fish_leasectl_using_subcommand man" -a "run hold status release pause resume scheduled-events config doctor completions man"
 
 function __fish_leasectl_leases
     leasectl __names --prefix= -- (commandline -opc) 2>/dev/null

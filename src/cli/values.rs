@@ -4,7 +4,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::args::EventsArg;
+use crate::commands::scheduled_events::Types;
 use crate::lease::FencingToken;
+use crate::notices::{Endpoint, NoEndpoint};
 use crate::process::SignalName;
 use crate::supervisor::Wait;
 
@@ -79,6 +81,40 @@ pub(super) fn events(text: &str) -> Result<EventsArg, String> {
         None if text.is_empty() => Err("it is empty; write a file or fd:N".to_owned()),
         None => Ok(EventsArg::File(PathBuf::from(text))),
     }
+}
+
+/// `--types`: what the service calls a type of event, or all of them.
+pub(super) fn event_types(text: &str) -> Result<Types, String> {
+    if text == "all" {
+        return Ok(Types::All);
+    }
+    let types: Vec<String> = text.split(',').map(|one| one.trim().to_owned()).collect();
+    let named =
+        |one: &String| !one.is_empty() && one.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    if types.iter().all(named) && !types.iter().any(|one| one == "all") {
+        return Ok(Types::Only(types));
+    }
+    Err("it is no list of types; write it as reboot,preempt, or all".to_owned())
+}
+
+/// `--endpoint`: where notices come from.
+pub(super) fn endpoint(text: &str) -> Result<Endpoint, String> {
+    text.parse().map_err(|error: NoEndpoint| error.to_string())
+}
+
+/// `--api-version`: what goes into the request as it stands.
+pub(super) fn api_version(text: &str) -> Result<String, String> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'.';
+    let fits = !text.is_empty() && text.len() <= 64 && text.bytes().all(plain);
+    fits.then(|| text.to_owned())
+        .ok_or_else(|| "it is no version; write it as 2020-07-01".to_owned())
+}
+
+/// A text that says something.
+pub(super) fn some_text(text: &str) -> Result<String, String> {
+    let fits = !text.is_empty() && !text.contains(char::is_control);
+    fits.then(|| text.to_owned())
+        .ok_or_else(|| "it is empty, or has control characters".to_owned())
 }
 
 /// `--pid`: the number of a process.

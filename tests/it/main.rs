@@ -27,6 +27,7 @@ mod hooks;
 mod operators;
 mod redis;
 mod repository;
+mod scheduled_events;
 mod standby;
 mod status;
 mod terminal;
@@ -56,6 +57,7 @@ fn main() -> ExitCode {
     trials.extend(operators::trials());
     trials.extend(redis::trials());
     trials.extend(repository::trials());
+    trials.extend(scheduled_events::trials());
     trials.extend(standby::trials());
     trials.extend(status::trials());
     trials.extend(support::trials());
