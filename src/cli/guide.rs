@@ -160,6 +160,36 @@ Examples:
   A holder that is cut off for good, in a store that can take a lease away:
     leasectl release nightly --force --token 1795224758205";
 
+/// Below `leasectl scheduled-events -h`.
+pub(super) const SCHEDULED_EVENTS_HINT: &str = "\
+Exit codes, environment, files and examples: --help";
+
+/// Below `leasectl scheduled-events --help`.
+pub(super) const SCHEDULED_EVENTS: &str = "\
+Exit codes:
+  0    it was listed, watched, or approved
+  123  the metadata service cannot be reached, or gave no answer that can be used
+  125  usage, or the service refused to approve
+
+Approving:
+  ack lets an event begin before its time: the service is told that it need not wait. That counts for all
+  resources of the event, not only for this machine. ack --all approves the events of this machine that
+  --types and --min-duration let through; with --all-resources also those of others.
+
+Files:
+  /run/leasectl/scheduled-events                 root's poller; its cache serves all users
+  ~/.local/state/leasectl/scheduled-events       that of a user, while root has none
+
+Examples:
+  What is announced for this machine:
+    leasectl scheduled-events
+  For everybody in the set, as JSON:
+    leasectl scheduled-events list --all-resources --json
+  Drain before an eviction or a reboot:
+    leasectl scheduled-events watch --types preempt,reboot --exec ./drain.sh
+  Let the events of this machine begin now:
+    leasectl scheduled-events ack --all";
+
 /// Below `leasectl pause --help`.
 pub(super) const PAUSE: &str = "\
 Exit codes:

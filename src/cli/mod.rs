@@ -23,6 +23,7 @@ mod plan;
 mod release;
 mod report;
 mod run;
+mod scheduled_events;
 mod service;
 mod start;
 mod status;

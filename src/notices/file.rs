@@ -29,6 +29,7 @@ pub struct FileSource {
     differ: Differ,
     seen: Option<Vec<u8>>,
     good_at: Option<Instant>,
+    incarnation: Option<i64>,
     told: Vec<String>,
     waiting: std::collections::VecDeque<News>,
 }
@@ -46,6 +47,7 @@ impl FileSource {
             differ: Differ::default(),
             seen: None,
             good_at: None,
+            incarnation: None,
             told: Vec::new(),
             waiting: std::collections::VecDeque::new(),
         }
@@ -64,6 +66,7 @@ impl FileSource {
                         self.warn(warning.clone());
                     }
                     let first = self.good_at.is_none();
+                    self.incarnation = document.incarnation;
                     let updates = self.differ.take(&document);
                     if first || !updates.is_empty() {
                         self.waiting.push_back(News::Updates(updates));
@@ -105,6 +108,10 @@ impl NoticeSource for FileSource {
 
     fn machine(&self) -> Option<String> {
         self.names.first().map(ToOwned::to_owned)
+    }
+
+    fn incarnation(&self) -> Option<i64> {
+        self.incarnation
     }
 
     async fn approve(&mut self, _ids: &[String]) -> Result<(), NotApproved> {

@@ -13,15 +13,34 @@
 //!
 //! No decision is made here: what an event means for a lease is the business of whoever holds it.
 
+mod cache;
+mod client;
+mod coordinated;
+mod coordinator;
 mod date;
 mod differ;
+mod directory;
 mod document;
+mod endpoint;
 mod file;
+mod hearing;
+mod http;
 mod notice;
+mod pacing;
+mod polling;
+mod seat;
+mod settings;
+mod slot;
 mod source;
+mod teller;
 
+pub use client::{API_VERSION, Client, Trouble};
+pub use coordinated::open;
 pub use differ::Differ;
 pub use document::{Document, LARGEST_DOCUMENT, Names, NoDocument, parse};
+pub use endpoint::{Endpoint, NoEndpoint};
 pub use file::FileSource;
+pub use hearing::Watch;
 pub use notice::{Change, Notice, UNKNOWN, Update};
+pub use settings::{Opening, ROOT_DIRECTORY, Sharing};
 pub use source::{News, NotApproved, NoticeSource, Role};

@@ -27,6 +27,11 @@ pub trait NoticeSource: fmt::Debug + Send {
     /// The name by which this machine is meant, as far as it is known.
     fn machine(&self) -> Option<String>;
 
+    /// The number of that document.
+    fn incarnation(&self) -> Option<i64> {
+        None
+    }
+
     /// Says that events may begin before their date, for all the machines they are about.
     async fn approve(&mut self, ids: &[String]) -> Result<(), NotApproved>;
 }

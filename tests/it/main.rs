@@ -28,6 +28,7 @@ mod leaving;
 mod operators;
 mod redis;
 mod repository;
+mod scheduled_events;
 mod standby;
 mod status;
 mod terminal;
@@ -58,6 +59,7 @@ fn main() -> ExitCode {
     trials.extend(operators::trials());
     trials.extend(redis::trials());
     trials.extend(repository::trials());
+    trials.extend(scheduled_events::trials());
     trials.extend(standby::trials());
     trials.extend(status::trials());
     trials.extend(support::trials());

@@ -5,7 +5,8 @@ use std::time::Duration;
 use clap::Args;
 
 use crate::cli::values;
-use crate::commands::run::{Endpoint, LeaveFor, Reasons};
+use crate::commands::run::{LeaveFor, Reasons};
+use crate::notices::Endpoint;
 
 /// How long before its date an event is acted on: as long as the longest ordinary notice.
 const NOTICE: Duration = Duration::from_secs(15 * 60);
@@ -20,7 +21,7 @@ pub struct NoticeArgs {
     /// 5s before the event; the lease is given back, so that another machine takes over: exit code 118. One
     /// that is near already keeps it from starting. A sensible choice is reboot,redeploy,preempt,terminate: a
     /// freeze of seconds is no reason to leave.
-    #[arg(long, value_name = "TYPES|all", value_parser = values::event_types)]
+    #[arg(long, value_name = "TYPES|all", value_parser = values::types_to_leave_for)]
     pub scheduled_events: Option<EventTypes>,
 
     /// So long before the event [default: 15m]
@@ -30,10 +31,11 @@ pub struct NoticeArgs {
     #[arg(allow_hyphen_values = true, hide_short_help = true)]
     pub notice: Option<Duration>,
 
-    /// Who announces them
+    /// Who announces them [default: Azure]
     ///
-    /// file:///PATH: a file with the document, of root or yourself and writable by nobody else, in which this
-    /// machine has its host name.
+    /// http://ADDRESS:PORT: a service that answers as Azure's metadata service does (the default is the one
+    /// of every machine there). Or file:///PATH: a file with the document, of root or yourself and writable
+    /// by nobody else, in which this machine has its host name.
     #[arg(long, value_name = "URL", value_parser = values::endpoint)]
     #[arg(hide_short_help = true)]
     pub scheduled_events_endpoint: Option<Endpoint>,
@@ -61,17 +63,12 @@ impl NoticeArgs {
                 )),
             };
         };
-        let Some(endpoint) = self.scheduled_events_endpoint.clone() else {
-            return Err(
-                "--scheduled-events needs --scheduled-events-endpoint file:///PATH".to_owned(),
-            );
-        };
         Ok(Some(LeaveFor {
             reasons: Reasons {
                 types: types.clone(),
                 notice: self.notice.unwrap_or(NOTICE),
             },
-            endpoint,
+            endpoint: self.scheduled_events_endpoint.clone().unwrap_or_default(),
         }))
     }
 }

@@ -110,7 +110,7 @@ impl<'a> Driver<'a> {
     ) -> io::Result<Self> {
         let clock: Arc<dyn Clock> = Arc::new(BootClock);
         let (began, last_renewed_at) = (clock.now(), clock.wall());
-        let source = notices::open(plan, &mut audience);
+        let source = notices::open(plan, &mut audience)?;
         let attempt = plan.settings.timing.attempt();
         Ok(Self {
             keeper: Keeper::new(Arc::clone(&plan.store), Arc::clone(&clock), attempt),

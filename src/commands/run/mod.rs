@@ -27,5 +27,5 @@ pub use environment::{ChosenStore, command_environment};
 pub use hooks::{HookCommands, HookFate, HookName};
 pub use need::Needed;
 pub use news::{Asked, Listener, News};
-pub use notices::{Endpoint, LeaveFor};
+pub use notices::LeaveFor;
 pub use plan::RunPlan;

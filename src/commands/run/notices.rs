@@ -1,6 +1,6 @@
 //! What is heard of the machine, on its way to people, programs and the supervisor.
 
-use std::path::PathBuf;
+use std::io;
 use std::time::Duration;
 
 use super::audience::Audience;
@@ -8,7 +8,9 @@ use super::departure::{Reasons, Verdict};
 use super::driver::Driver;
 use super::news::News;
 use super::plan::RunPlan;
-use crate::notices::{self, FileSource, Names, NoticeSource, Role};
+use crate::commands::scheduled_events::sharing_of;
+use crate::notices::{self, API_VERSION, Endpoint, Names, NoticeSource, Opening, Role};
+use crate::process::{self, identity};
 use crate::supervisor::Event;
 
 /// What was asked for longer ago says nothing about now.
@@ -23,25 +25,30 @@ pub struct LeaveFor {
     pub endpoint: Endpoint,
 }
 
-/// Where events are announced (`--scheduled-events-endpoint`).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Endpoint {
-    /// A file that has the document.
-    File(PathBuf),
-}
-
 /// Where the machine's going away is told of.
 pub(super) type Source = Option<Box<dyn NoticeSource>>;
 
 /// Begins to listen. Call inside the runtime, after the guardian was forked: what a source keeps open is
 /// never inherited.
-pub(super) fn open(plan: &RunPlan, audience: &mut Audience<'_>) -> Source {
-    let Endpoint::File(path) = &plan.leave_for.as_ref()?.endpoint;
-    // Nobody else looks at the file for us.
-    let (role, why) = (Role::Direct, path.display().to_string());
-    audience.hear(&News::Notices { role, why: &why });
-    let names = Names::new([plan.holder.host.clone()]);
-    Some(Box::new(FileSource::new(path.clone(), names)))
+pub(super) fn open(plan: &RunPlan, audience: &mut Audience<'_>) -> io::Result<Source> {
+    let Some(LeaveFor { endpoint, .. }) = &plan.leave_for else {
+        return Ok(None);
+    };
+    let mut names = Names::default();
+    if let Endpoint::File(path) = endpoint {
+        names = Names::new([plan.holder.host.clone()]);
+        // Nobody else looks at the file for us.
+        let (role, why) = (Role::Direct, path.display().to_string());
+        audience.hear(&News::Notices { role, why: &why });
+    }
+    let opening = Opening {
+        api_version: API_VERSION.to_owned(),
+        names,
+        sharing: sharing_of(endpoint),
+        boot: identity::boot_id()?,
+        watch: process::watch,
+    };
+    Ok(Some(notices::open(endpoint, opening)))
 }
 
 /// The next news of the machine; never, when nobody listens.

@@ -3,7 +3,7 @@
 use libtest_mimic::Trial;
 use nix::sys::signal::Signal;
 
-use super::{LEASE, PREEMPT, endpoint, is_free};
+use super::{LEASE, PREEMPT, is_free};
 use crate::support::events::Events;
 use crate::support::lab::{Lab, PATIENCE, Running};
 use crate::support::metadata::{Announced, MetadataService};
@@ -19,7 +19,7 @@ pub(super) fn trials() -> Vec<Trial> {
 fn holding(lab: &Lab, service: &MetadataService, options: &[&str]) -> Running {
     let mut command = lab.leasectl(["hold", "--lease", LEASE, "--events", "events"]);
     command.args(["--scheduled-events", "all"]);
-    command.args(["--scheduled-events-endpoint", &endpoint(lab, service)]);
+    command.args(["--scheduled-events-endpoint", &service.endpoint()]);
     let holding = lab.spawn(command.args(options));
     wait_until(PATIENCE, "it holds", || holding.stdout().contains('\n'));
     holding

@@ -62,14 +62,9 @@ const STUBBORN: &str = "trap '' TERM";
 /// `leasectl run` of a shell script, told of events by `service`.
 fn run(lab: &Lab, service: &MetadataService, options: &[&str], script: &str) -> Command {
     let mut command = lab.leasectl(["run", "--lease", LEASE, "--events", "events"]);
-    command.args(["--scheduled-events-endpoint", &endpoint(lab, service)]);
+    command.args(["--scheduled-events-endpoint", &service.endpoint()]);
     command.args(options).args(["--", "sh", "-c", script]);
     command
-}
-
-/// Where leasectl hears of events.
-fn endpoint(lab: &Lab, service: &MetadataService) -> String {
-    service.in_a_file(&lab.path("announced"))
 }
 
 /// Long enough for two looks at what is announced.
