@@ -176,17 +176,17 @@ Approving:
   resources of the event, not only for this machine. ack --all approves the events of this machine that
   --types and --min-duration let through; with --all-resources also those of others.
 
-Files:
-  /run/leasectl/scheduled-events                 root's poller; its cache serves all users
-  ~/.local/state/leasectl/scheduled-events       that of a user, while root has none
+Sharing:
+  Root's poller keeps its cache in /run/leasectl/scheduled-events, and it serves all users. While there is
+  none, each user's processes share ~/.local/state/leasectl/scheduled-events.
 
 Examples:
   What is announced for this machine:
     leasectl scheduled-events
   For everybody in the set, as JSON:
     leasectl scheduled-events list --all-resources --json
-  Drain before an eviction or a reboot:
-    leasectl scheduled-events watch --types preempt,reboot --exec ./drain.sh
+  Drain before an eviction:
+    leasectl scheduled-events watch --types preempt --exec ./drain.sh
   Let the events of this machine begin now:
     leasectl scheduled-events ack --all";
 

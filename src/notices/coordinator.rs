@@ -17,16 +17,19 @@ use std::time::Duration;
 
 use tokio::time::{Interval, sleep};
 
-use super::cache::{Cache, Header, State, encode};
+use super::cache::{Cache, Header, State};
 use super::client::Client;
 use super::directory::{Directory, Distrust};
 use super::hearing::{Heard, Hearing};
-use super::polling::{Followed, Polling, Step, a_moment};
-use super::seat::{self, Candidate, Seat, Try};
+use super::polling::{Polling, Step};
+use super::seat::Candidate;
 use super::settings::Settings;
 use super::source::Role;
 use super::teller::Teller;
 use crate::clock::{BootClock, Clock, Instant};
+
+mod reading;
+mod serving;
 
 /// How often a process looks that hears of nothing.
 const DEAF_LOOK: Duration = Duration::from_millis(250);
@@ -244,228 +247,6 @@ impl Coordinator {
         match &mut self.post {
             Post::Direct(polling, _) => polling.begin(BootClock.now()),
             _ => None,
-        }
-    }
-}
-
-/// The reader.
-impl Coordinator {
-    fn read(&mut self, ticked: bool) -> Option<Instant> {
-        match self.look(ticked) {
-            Ok(()) => {}
-            Err(distrust) if distrust.may_pass() => {}
-            Err(distrust) => self.go_alone(&distrust),
-        }
-        let deaf = self.hearing.is_none().then(|| BootClock.now() + DEAF_LOOK);
-        match &self.post {
-            Post::Reader(reading) => {
-                let next = reading.tries.iter().copied();
-                next.chain(reading.depose.map(|(at, _)| at))
-                    .chain(deaf)
-                    .min()
-            }
-            // The next round begins at once.
-            _ => Some(BootClock.now()),
-        }
-    }
-
-    fn look(&mut self, ticked: bool) -> Result<(), Distrust> {
-        let Some(directory) = &self.directory else {
-            return Ok(());
-        };
-        let cache = match directory.cache(&self.settings.boot) {
-            Ok(cache) => cache,
-            Err(distrust) => {
-                self.teller
-                    .warn(format!("scheduled events: {distrust}; it is not used"));
-                None
-            }
-        };
-        let now = BootClock.now();
-        let alive = cache.as_ref().filter(|cache| cache.header.has_beat(now));
-        if let Some(cache) = alive {
-            let cache = cache.clone();
-            self.tell(&cache);
-        }
-        let silent = alive.is_none();
-        let kept_away = self.is_kept_away(now, silent);
-        let (Post::Reader(reading), Some(directory)) = (&mut self.post, &self.directory) else {
-            return Ok(());
-        };
-        if !silent {
-            (reading.silent_ticks, reading.depose) = (0, None);
-        } else if ticked {
-            reading.silent_ticks += 1;
-        }
-        let due = reading.tries.iter().any(|at| *at <= now);
-        reading.tries.retain(|at| *at > now);
-        if kept_away {
-            return Ok(());
-        }
-        if ticked || due {
-            let candidate = Candidate::find(directory, reading.candidate.take())?;
-            match candidate.try_take(directory)? {
-                Try::Taken(seat) => return self.sit_down(seat, cache, "the seat was free"),
-                Try::Held(candidate) => reading.candidate = Some(candidate),
-            }
-        }
-        let number = reading.candidate.as_ref().map(Candidate::number);
-        match (reading.depose, number) {
-            (Some((at, number)), _) if at <= now => {
-                reading.depose = None;
-                if let Some(seat) = Seat::above(directory, number)? {
-                    return self.sit_down(seat, cache, "the poller was silent");
-                }
-            }
-            (None, Some(number)) if reading.silent_ticks >= SILENT_TICKS => {
-                reading.depose = Some((now + a_moment(Duration::from_millis(500)), number));
-            }
-            _ => {}
-        }
-        Ok(())
-    }
-
-    /// Whether others with a better network should have the seat.
-    fn is_kept_away(&mut self, now: Instant, silent: bool) -> bool {
-        let Some(left_at) = self.left_at else {
-            return false;
-        };
-        let span = now.since(left_at);
-        let kept = span < AWAY && !(silent && span >= NOBODY_CAME);
-        if !kept {
-            self.left_at = None;
-        }
-        kept
-    }
-
-    fn sit_down(&mut self, seat: Seat, cache: Option<Cache>, why: &str) -> Result<(), Distrust> {
-        let Some(directory) = &self.directory else {
-            return Ok(());
-        };
-        let now = BootClock.now();
-        let last_asked = seat::last_asked(directory, &self.settings.boot, now);
-        seat.clear_below(directory);
-        let header = self.header(seat.number());
-        let polling = Polling::new(self.client(), Some(seat), header, cache, last_asked);
-        if let Some(at) = polling.header.fresh(now) {
-            self.teller
-                .document(&polling.answer, &polling.header.vm, at);
-        }
-        self.post = Post::Poller(Box::new(polling));
-        self.teller.role(Role::Poller, why);
-        self.publish();
-        Ok(())
-    }
-
-    fn heard(&mut self, heard: &Heard) {
-        if let Post::Reader(reading) = &mut self.post
-            && let Some(candidate) = &reading.candidate
-            && heard.closed.contains(&seat::name(candidate.number()))
-        {
-            // All readers hear of it at once; the lock goes a moment after the close is told.
-            let now = BootClock.now();
-            let soon = now + a_moment(Duration::from_millis(20));
-            let later = now + Duration::from_millis(50) + a_moment(Duration::from_millis(50));
-            reading
-                .tries
-                .extend([soon, later, now + Duration::from_millis(300)]);
-        }
-    }
-}
-
-/// The poller.
-impl Coordinator {
-    fn poll(&mut self, ticked: bool) -> Option<Instant> {
-        if !self.still_sits() {
-            self.post = Post::Reader(Reading::default());
-            self.teller
-                .role(Role::Reader, "another process has taken the seat");
-            return Some(BootClock.now());
-        }
-        if ticked {
-            self.publish();
-        }
-        match &mut self.post {
-            Post::Poller(polling) => polling.begin(BootClock.now()),
-            _ => Some(BootClock.now()),
-        }
-    }
-
-    fn still_sits(&self) -> bool {
-        match (&self.post, &self.directory) {
-            (Post::Poller(polling), Some(directory)) => polling
-                .seat
-                .as_ref()
-                .is_some_and(|seat| seat.is_in_force(directory)),
-            _ => false,
-        }
-    }
-
-    /// The beat, with or without an answer.
-    fn publish(&mut self) {
-        let (Post::Poller(polling), Some(directory)) = (&mut self.post, &self.directory) else {
-            return;
-        };
-        let there = directory.cache(&self.settings.boot).ok().flatten();
-        // Written by somebody who asked later: we are deposed, and see it in a moment.
-        if there.is_some_and(|there| there.header.asked_ns > polling.header.asked_ns) {
-            return;
-        }
-        polling.header.beat_ns = BootClock.now().as_nanos();
-        let bytes = encode(&polling.header, &polling.answer);
-        match directory.put_cache(&bytes) {
-            Ok(()) => self.failed_writes = 0,
-            Err(distrust) => {
-                self.failed_writes += 1;
-                if self.failed_writes >= MOST_FAILED_WRITES {
-                    self.go_alone(&distrust);
-                }
-            }
-        }
-    }
-
-    /// A request has come a step further.
-    fn follow(&mut self, step: Step) {
-        let sits = self.still_sits();
-        let (Post::Poller(polling) | Post::Direct(polling, _)) = &mut self.post else {
-            return;
-        };
-        // Whoever was deposed while it waited neither asks nor tells.
-        if polling.seat.is_some() && !sits {
-            return;
-        }
-        let followed = match step {
-            Step::Slot(slot) => {
-                polling.send(slot);
-                return;
-            }
-            Step::Name(answer) => {
-                polling.named(answer);
-                Followed::Nothing
-            }
-            Step::Events(answer) => polling.answered(answer),
-        };
-        let cut_off = polling.is_cut_off() && polling.seat.is_some();
-        match followed {
-            Followed::Nothing => {}
-            Followed::Good => {
-                self.trouble_told = false;
-                let at = Instant::from_nanos(polling.header.good_ns);
-                self.teller
-                    .document(&polling.answer, &polling.header.vm, at);
-            }
-            Followed::Trouble(trouble) if !self.trouble_told => {
-                self.trouble_told = true;
-                self.teller.warn(trouble.to_string());
-            }
-            Followed::Trouble(_) => {}
-        }
-        self.publish();
-        if cut_off {
-            self.left_at = Some(BootClock.now());
-            self.post = Post::Reader(Reading::default());
-            self.teller
-                .role(Role::Stale, "nobody answers this process; another may try");
         }
     }
 }

@@ -104,8 +104,9 @@ mod tests {
     fn what_is_typed_goes_first() {
         assert_eq!(sharing(Choice::Alone), Sharing::Alone);
         let named = sharing(Choice::Directory("/x".into()));
-        assert!(
-            matches!(named, Sharing::Named { directory, .. } if directory == PathBuf::from("/x"))
-        );
+        let Sharing::Named { directory, .. } = named else {
+            panic!("{named:?}");
+        };
+        assert_eq!(directory, PathBuf::from("/x"));
     }
 }

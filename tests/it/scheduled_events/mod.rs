@@ -109,7 +109,7 @@ fn role(running: &Running) -> String {
     let last = said
         .lines()
         .filter_map(|line| line.split("scheduled events: ").nth(1))
-        .last();
+        .next_back();
     let word = last.and_then(|said| said.split(':').next());
     word.unwrap_or_default().to_owned()
 }

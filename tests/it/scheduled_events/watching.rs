@@ -12,6 +12,7 @@ use crate::support::processes::wait_until;
 pub(crate) fn trials() -> Vec<Trial> {
     trials![
         an_event_is_told_from_its_notice_to_its_end,
+        the_scenarios_of_the_public_mock_are_told,
         a_command_runs_for_each_change,
         a_watch_ends_when_nobody_reads,
     ]
@@ -29,7 +30,7 @@ fn an_event_is_told_from_its_notice_to_its_end() {
         .announce(Announced::begun("Freeze").of(&["other_1"]));
     let id = machine
         .service
-        .announce(Announced::ours("Redeploy", Duration::from_secs(4)));
+        .announce(Announced::ours("Redeploy", Duration::from_secs(20)));
     let seen = told(1);
     assert_eq!(seen[0]["event"]["event_id"], id.as_str());
     assert_eq!(seen[0]["event"]["ours"], true);
@@ -45,6 +46,49 @@ fn an_event_is_told_from_its_notice_to_its_end() {
         .map(|line| line["seq"].as_u64().unwrap())
         .collect();
     assert_eq!(seqs, [1, 2, 3]);
+}
+
+/// Live migration, a user's reboot, maintenance of the host's agent, a redeploy, and maintenance that is
+/// cancelled: what Microsoft's mock server plays.
+fn the_scenarios_of_the_public_mock_are_told() {
+    let machine = Machine::new();
+    let watcher = machine.watcher();
+    let mut seen = 0;
+    for (kind, duration, cancelled) in [
+        ("Freeze", 5, false),
+        ("Reboot", -1, false),
+        ("Freeze", 9, false),
+        ("Redeploy", -1, false),
+        ("Freeze", 9, true),
+    ] {
+        let announced = Announced {
+            duration,
+            ..Announced::ours(kind, Duration::from_secs(900))
+        };
+        let id = machine.service.announce(announced);
+        let words: &[&str] = if cancelled {
+            &["appeared", "gone"]
+        } else {
+            &["appeared", "started", "gone"]
+        };
+        for (at, word) in words.iter().enumerate() {
+            match *word {
+                "gone" => machine.service.vanish(&id),
+                // Approving it makes it begin.
+                "started" => {
+                    let mut ack = machine.sharing(&["ack", &id]);
+                    machine.lab.run(&mut ack).expect_code(0);
+                }
+                _ => {}
+            }
+            wait_until(PATIENCE, word, || lines(&watcher).len() > seen + at);
+            let line = lines(&watcher).remove(seen + at);
+            assert_eq!(line["change"], *word, "{line}");
+            assert_eq!(line["event"]["event_id"], id.as_str());
+            assert_eq!(line["event"]["duration_s"], duration);
+        }
+        seen += words.len();
+    }
 }
 
 fn a_command_runs_for_each_change() {
