@@ -43,7 +43,8 @@ pub(super) fn of_the_machine(news: &News<'_>) -> Told {
             let text = format!("scheduled events: {} ({})", role.word(), printable(why));
             (LogLevel::Debug, text)
         }
-        News::NoticesDoubtful { why } => (LogLevel::Warn, (*why).to_owned()),
+        News::NoticesDoubtful { why, again: true } => (LogLevel::Debug, (*why).to_owned()),
+        News::NoticesDoubtful { why, again: false } => (LogLevel::Warn, (*why).to_owned()),
         News::NoticesSilent => {
             let text = "nobody has said yet whether this machine is about to go away (scheduled events); \
                         going on without knowing, and still asking";

@@ -133,6 +133,11 @@ impl Departure {
         (self.kill_by, self.heard, self.look_at) = (None, false, Some(now));
     }
 
+    /// Whether the service has answered, in this run.
+    pub(super) const fn is_heard(&self) -> bool {
+        self.heard
+    }
+
     /// The event that makes, or made, us leave.
     pub(super) const fn cause(&self) -> Option<&Notice> {
         self.cause.as_ref()

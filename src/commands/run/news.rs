@@ -84,8 +84,8 @@ pub enum News<'a> {
     ScheduledEvent { update: &'a Update, ahead: bool },
     /// How we now learn of such events.
     Notices { role: Role, why: &'a str },
-    /// Something is wrong with how we learn of them; said once.
-    NoticesDoubtful { why: &'a str },
+    /// Something is wrong with how we learn of them; whether people know already that nobody answers.
+    NoticesDoubtful { why: &'a str, again: bool },
     /// Nobody has said in time whether there are any: the machine is taken to stay.
     NoticesSilent,
     /// The machine is about to go away: nothing is claimed, or no longer waited for.

@@ -74,8 +74,11 @@ impl Driver<'_> {
                 self.audience.hear(&News::Notices { role, why: &why });
             }
             notices::News::Warning(why) => {
+                // Before the first answer one warning is enough, whatever else is in its way.
+                let again = self.warned && !self.departure.is_heard();
                 self.warned = true;
-                self.audience.hear(&News::NoticesDoubtful { why: &why });
+                self.audience
+                    .hear(&News::NoticesDoubtful { why: &why, again });
             }
         }
     }
@@ -93,6 +96,7 @@ impl Driver<'_> {
             Verdict::Goes { kill_by } => self.tell(Event::MachineGoes { kill_by }).await,
             Verdict::Stays { unheard } => {
                 if unheard && !self.warned {
+                    self.warned = true;
                     self.audience.hear(&News::NoticesSilent);
                 }
                 self.tell(Event::MachineStays).await;
