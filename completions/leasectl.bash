@@ -43,6 +43,9 @@ _leasectl() {
             leasectl,run)
                 cmd="leasectl__subcmd__run"
                 ;;
+            leasectl,scheduled-events)
+                cmd="leasectl__subcmd__scheduled__subcmd__events"
+                ;;
             leasectl,status)
                 cmd="leasectl__subcmd__status"
                 ;;
@@ -53,7 +56,7 @@ _leasectl() {
 
     case "${cmd}" in
         leasectl)
-            opts="-h -V --help --version run hold status release pause resume config doctor completions man"
+            opts="-h -V --help --version run hold status release pause resume scheduled-events config doctor completions man"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -183,7 +186,7 @@ _leasectl() {
             return 0
             ;;
         leasectl__subcmd__hold)
-            opts="-l -w -E -p -b -q -v -h --lease --wait --held-exit-code --min-hold --pid --background --for --until-eof --json --ready-file --ready-fd --quiet --verbose --store --store-file --config --stop-signal --grace --ttl --renew-every --expiry-grace --max-drift --note --meta --holder --record --on-acquired --on-doubt --on-lost --on-released --events --log-format --help"
+            opts="-l -w -E -p -b -q -v -h --lease --wait --held-exit-code --min-hold --pid --background --for --until-eof --json --ready-file --ready-fd --quiet --verbose --store --store-file --config --stop-signal --grace --scheduled-events --notice --scheduled-events-endpoint --ttl --renew-every --expiry-grace --max-drift --note --meta --holder --record --on-acquired --on-doubt --on-lost --on-released --events --log-format --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -326,6 +329,27 @@ _leasectl() {
                     fi
                     return 0
                     ;;
+                --scheduled-events)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --notice)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --scheduled-events-endpoint)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
                 --ttl)
                     COMPREPLY=("${cur}")
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
@@ -428,7 +452,7 @@ _leasectl() {
             return 0
             ;;
         leasectl__subcmd__man)
-            opts="-h --help run hold status release pause resume config doctor completions man"
+            opts="-h --help run hold status release pause resume scheduled-events config doctor completions man"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -637,7 +661,7 @@ _leasectl() {
             return 0
             ;;
         leasectl__subcmd__run)
-            opts="-l -w -E -q -v -h --lease --wait --held-exit-code --min-hold --restart --quiet --verbose --store --store-file --config --run-timeout --stop-signal --grace --leftovers --leftovers-settle --ttl --renew-every --expiry-grace --max-drift --note --meta --holder --record --on-acquired --on-doubt --on-lost --on-released --events --log-format --help"
+            opts="-l -w -E -q -v -h --lease --wait --held-exit-code --min-hold --restart --quiet --verbose --store --store-file --config --run-timeout --stop-signal --grace --leftovers --leftovers-settle --scheduled-events --notice --scheduled-events-endpoint --ttl --renew-every --expiry-grace --max-drift --note --meta --holder --record --on-acquired --on-doubt --on-lost --on-released --events --log-format --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -765,6 +789,27 @@ _leasectl() {
                     fi
                     return 0
                     ;;
+                --scheduled-events)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --notice)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --scheduled-events-endpoint)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
                 --ttl)
                     COMPREPLY=("${cur}")
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
@@ -856,6 +901,73 @@ _leasectl() {
                     COMPREPLY=($(compgen -W "text json" -- "${cur}"))
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
                         compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        leasectl__subcmd__scheduled__subcmd__events)
+            opts="-h --json --exec --count --all --types --all-resources --min-duration --resource --endpoint --api-version --cache-dir --no-coordination --help list watch ack"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --exec)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --count)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --types)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --min-duration)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --resource)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --endpoint)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --api-version)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --cache-dir)
+                    COMPREPLY=()
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o plusdirs
                     fi
                     return 0
                     ;;
@@ -972,7 +1084,7 @@ _leasectl_leases() {
     read -ra words <<<"${line%"$cur"}"
     case ${words[-1]} in
         --lease | -l) ;;
-        --config | --count | --events | --expiry-grace | --for | --grace | --held-exit-code | --holder | --leftovers | --leftovers-settle | --log-format | --max-drift | --meta | --min-hold | --note | --on-acquired | --on-doubt | --on-lost | --on-released | --only | --pid | --prefix | --ready-fd | --ready-file | --reason | --record | --renew-every | --restart | --run-timeout | --stop-signal | --store | --store-file | --token | --ttl | --until | --wait | -E | -p | -w) return 1 ;;
+        --api-version | --cache-dir | --config | --count | --endpoint | --events | --exec | --expiry-grace | --for | --grace | --held-exit-code | --holder | --leftovers | --leftovers-settle | --log-format | --max-drift | --meta | --min-duration | --min-hold | --note | --notice | --on-acquired | --on-doubt | --on-lost | --on-released | --only | --pid | --prefix | --ready-fd | --ready-file | --reason | --record | --renew-every | --resource | --restart | --run-timeout | --scheduled-events | --scheduled-events-endpoint | --stop-signal | --store | --store-file | --token | --ttl | --types | --until | --wait | -E | -p | -w) return 1 ;;
         *)
             case ${words[1]}:$cur in
                 *:--lease=*) cur=${cur#--lease=} ;;

@@ -32,6 +32,7 @@ complete -c leasectl -n "__fish_leasectl_needs_command" -f -a "status" -d 'Show 
 complete -c leasectl -n "__fish_leasectl_needs_command" -f -a "release" -d 'Ask the holder of a lease to give it back'
 complete -c leasectl -n "__fish_leasectl_needs_command" -f -a "pause" -d 'Keep everyone out of leases'
 complete -c leasectl -n "__fish_leasectl_needs_command" -f -a "resume" -d 'End a pause or a minimum hold'
+complete -c leasectl -n "__fish_leasectl_needs_command" -f -a "scheduled-events" -d 'Show what is announced for this machine'
 complete -c leasectl -n "__fish_leasectl_needs_command" -f -a "config" -d 'Show the settings and where they come from'
 complete -c leasectl -n "__fish_leasectl_needs_command" -f -a "doctor" -d 'Try out a store and this machine'
 complete -c leasectl -n "__fish_leasectl_needs_command" -f -a "completions" -d 'Print a script that completes what is typed'
@@ -52,6 +53,9 @@ complete -c leasectl -n "__fish_leasectl_using_subcommand run" -l leftovers -d '
 wait\t'Hold the lease until all of them have ended'
 leave\t'Let them go on without the lease'"
 complete -c leasectl -n "__fish_leasectl_using_subcommand run" -l leftovers-settle -d 'Time to end first [default: 1s]' -r -f
+complete -c leasectl -n "__fish_leasectl_using_subcommand run" -l scheduled-events -d 'Leave before the machine goes' -r -f
+complete -c leasectl -n "__fish_leasectl_using_subcommand run" -l notice -d 'So long before the event [default: 15m]' -r -f
+complete -c leasectl -n "__fish_leasectl_using_subcommand run" -l scheduled-events-endpoint -d 'Who announces them [default: Azure]' -r -f
 complete -c leasectl -n "__fish_leasectl_using_subcommand run" -l ttl -d 'A grant lasts so long [default: 30s]' -r -f
 complete -c leasectl -n "__fish_leasectl_using_subcommand run" -l renew-every -d 'It is renewed so often [default: ttl/5]' -r -f
 complete -c leasectl -n "__fish_leasectl_using_subcommand run" -l expiry-grace -d 'Time to stop at its end [default: ttl/6]' -r -f
@@ -85,6 +89,9 @@ complete -c leasectl -n "__fish_leasectl_using_subcommand hold" -l store-file -d
 complete -c leasectl -n "__fish_leasectl_using_subcommand hold" -l config -d 'Settings [env: LEASECTL_CONFIG]' -r -F
 complete -c leasectl -n "__fish_leasectl_using_subcommand hold" -l stop-signal -d 'Asks it to end [default: TERM]' -r -f
 complete -c leasectl -n "__fish_leasectl_using_subcommand hold" -l grace -d 'From that to SIGKILL [default: 10s]' -r -f
+complete -c leasectl -n "__fish_leasectl_using_subcommand hold" -l scheduled-events -d 'Leave before the machine goes' -r -f
+complete -c leasectl -n "__fish_leasectl_using_subcommand hold" -l notice -d 'So long before the event [default: 15m]' -r -f
+complete -c leasectl -n "__fish_leasectl_using_subcommand hold" -l scheduled-events-endpoint -d 'Who announces them [default: Azure]' -r -f
 complete -c leasectl -n "__fish_leasectl_using_subcommand hold" -l ttl -d 'A grant lasts so long [default: 30s]' -r -f
 complete -c leasectl -n "__fish_leasectl_using_subcommand hold" -l renew-every -d 'It is renewed so often [default: ttl/5]' -r -f
 complete -c leasectl -n "__fish_leasectl_using_subcommand hold" -l expiry-grace -d 'Time to stop at its end [default: ttl/6]' -r -f
@@ -153,6 +160,19 @@ complete -c leasectl -n "__fish_leasectl_using_subcommand resume" -l store-file 
 complete -c leasectl -n "__fish_leasectl_using_subcommand resume" -l config -d 'Settings [env: LEASECTL_CONFIG]' -r -F
 complete -c leasectl -n "__fish_leasectl_using_subcommand resume" -s q -l quiet -d 'Print errors only'
 complete -c leasectl -n "__fish_leasectl_using_subcommand resume" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c leasectl -n "__fish_leasectl_using_subcommand scheduled-events" -l exec -d 'With watch: run this for each change' -r -f -a "(__fish_complete_command)"
+complete -c leasectl -n "__fish_leasectl_using_subcommand scheduled-events" -l count -d 'With watch: end after so many lines' -r -f
+complete -c leasectl -n "__fish_leasectl_using_subcommand scheduled-events" -l types -d 'Of these types only, as in reboot,preempt' -r -f
+complete -c leasectl -n "__fish_leasectl_using_subcommand scheduled-events" -l min-duration -d 'None that are shorter than this' -r -f
+complete -c leasectl -n "__fish_leasectl_using_subcommand scheduled-events" -l resource -d 'This machine\'s name to the service' -r -f
+complete -c leasectl -n "__fish_leasectl_using_subcommand scheduled-events" -l endpoint -d 'The service, or a file with its document' -r -f
+complete -c leasectl -n "__fish_leasectl_using_subcommand scheduled-events" -l api-version -d 'The version to ask for [default: 2020-07-01]' -r -f
+complete -c leasectl -n "__fish_leasectl_using_subcommand scheduled-events" -l cache-dir -d 'Share one poller in this directory' -r -f -a "(__fish_complete_directories)"
+complete -c leasectl -n "__fish_leasectl_using_subcommand scheduled-events" -l json -d 'With list: one JSON object'
+complete -c leasectl -n "__fish_leasectl_using_subcommand scheduled-events" -l all -d 'With ack: approve every event that is meant'
+complete -c leasectl -n "__fish_leasectl_using_subcommand scheduled-events" -l all-resources -d 'Also those of other machines'
+complete -c leasectl -n "__fish_leasectl_using_subcommand scheduled-events" -l no-coordination -d 'Ask alone, every 5 seconds'
+complete -c leasectl -n "__fish_leasectl_using_subcommand scheduled-events" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c leasectl -n "__fish_leasectl_using_subcommand config" -l store -d 'Where leases are kept [env: LEASECTL_STORE]' -r -f
 complete -c leasectl -n "__fish_leasectl_using_subcommand config" -l store-file -d 'File with that URL [env: LEASECTL_STORE_FILE]' -r -F
 complete -c leasectl -n "__fish_leasectl_using_subcommand config" -l config -d 'Settings [env: LEASECTL_CONFIG]' -r -F
@@ -164,8 +184,9 @@ complete -c leasectl -n "__fish_leasectl_using_subcommand doctor" -s h -l help -
 complete -c leasectl -n "__fish_leasectl_using_subcommand completions" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c leasectl -n "__fish_leasectl_using_subcommand man" -s h -l help -d 'Print help'
 complete -c leasectl -f
+complete -c leasectl -n "__fish_leasectl_using_subcommand scheduled-events" -a "list watch ack"
 complete -c leasectl -n "__fish_leasectl_using_subcommand completions" -a "bash zsh fish"
-complete -c leasectl -n "__fish_leasectl_using_subcommand man" -a "run hold status release pause resume config doctor completions man"
+complete -c leasectl -n "__fish_leasectl_using_subcommand man" -a "run hold status release pause resume scheduled-events config doctor completions man"
 
 function __fish_leasectl_leases
     leasectl __names --prefix= -- (commandline -opc) 2>/dev/null

@@ -11,7 +11,7 @@
 //! | 5 | `commands/` | one verb, one file; the only place where the parts meet |
 //! | 4 | `registry.rs` | URL scheme to opened store; the only file that names every store |
 //! | 3 | `store/<kind>/` | one folder per store; stores never import each other |
-//! | 2 | `supervisor/`, `keeper.rs`, `process/`, `store/url.rs` | mutually blind |
+//! | 2 | `supervisor/`, `keeper.rs`, `process/`, `notices/`, `store/url.rs` | mutually blind |
 //! | 1 | `lease/`, `store/options.rs` | names, claims, holds, tenure, tokens, records, errors, the trait |
 //! | 0 | `clock.rs`, `secret.rs` | |
 
@@ -29,6 +29,7 @@ pub mod clock;
 pub mod commands;
 pub mod keeper;
 pub mod lease;
+pub mod notices;
 pub mod process;
 pub mod registry;
 pub mod secret;

@@ -5,6 +5,7 @@ use std::io;
 use std::path::Path;
 
 use super::args::RunArgs;
+use super::leaving::about_to_go;
 use super::phrases::{self, span};
 use super::{chain, held, named, os_error, quoted};
 use crate::commands::run::Ended;
@@ -43,9 +44,7 @@ pub(super) fn last_word(ended: &Ended, typed: &RunArgs) -> Option<String> {
             let asked = held::asked_for("it", ended.asked_by.as_ref());
             format!("{lease} was handed over: {asked}; {stopped}")
         }
-        Outcome::Asked(AskedBy::ScheduledEvent) => {
-            format!("{lease} was handed over: this machine is about to go away; {stopped}")
-        }
+        Outcome::Asked(AskedBy::ScheduledEvent) => left(ended, &lease),
         Outcome::NotShownDead => format!(
             "processes of the command could not be shown dead and may still be running; {lease} is \
              not given back but left to run out"
@@ -61,6 +60,16 @@ pub(super) fn last_word(ended: &Ended, typed: &RunArgs) -> Option<String> {
         Outcome::NotStarted { errno } => not_started(errno, typed),
         Outcome::NotPrepared(why) => not_prepared(why),
     })
+}
+
+fn left(ended: &Ended, lease: &str) -> String {
+    let why = about_to_go(ended.event.as_ref());
+    if ended.started {
+        let stopped = fate(ended, "stopped");
+        format!("{lease} was handed over: {why}; {stopped}")
+    } else {
+        format!("{lease} is left to others: {why}; nothing was run")
+    }
 }
 
 /// What became of the command. The hook before it may have run without it.

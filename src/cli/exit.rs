@@ -98,6 +98,7 @@ mod tests {
     fn exit(outcome: Outcome, started: bool) -> Exit {
         let ended = Ended {
             asked_by: None,
+            event: None,
             needless: false,
             outcome,
             command: None,

@@ -26,6 +26,8 @@ Durations are written 30s, 5m, 1h30m. Exit codes, examples and more: --help";
 pub(super) const RUN: &str = "\
 Exit codes:
   The command's own is passed through; killed by signal n: leasectl dies of n too. Otherwise:
+  118  the machine is about to go away (--scheduled-events): handed over and the command was stopped,
+       or nothing was run
   119  handed over: an operator asked for the lease (leasectl release); the command was stopped
   120  refused: held, paused or in its minimum hold; nothing was run (--held-exit-code changes it)
   121  lease lost or not renewed in time, or the guardian died; the command was stopped
@@ -78,6 +80,8 @@ Durations are written 30s, 5m, 1h30m. Exit codes, examples and more: --help";
 pub(super) const HOLD: &str = "\
 Exit codes:
   0    held, and given back: after a signal, --for, or the end of --pid or of input
+  118  the machine is about to go away (--scheduled-events): handed over and --pid was stopped, or
+       nothing was held
   119  handed over: an operator asked for the lease (leasectl release); --pid was stopped
   120  refused: held, paused or in its minimum hold (--held-exit-code changes it), or nobody needed it
        any more while it was waited for
@@ -155,6 +159,36 @@ Examples:
     leasectl pause nightly && leasectl release nightly
   A holder that is cut off for good, in a store that can take a lease away:
     leasectl release nightly --force --token 1795224758205";
+
+/// Below `leasectl scheduled-events -h`.
+pub(super) const SCHEDULED_EVENTS_HINT: &str = "\
+Exit codes, environment, files and examples: --help";
+
+/// Below `leasectl scheduled-events --help`.
+pub(super) const SCHEDULED_EVENTS: &str = "\
+Exit codes:
+  0    it was listed, watched, or approved
+  123  the metadata service cannot be reached, or gave no answer that can be used
+  125  usage, or the service refused to approve
+
+Approving:
+  ack lets an event begin before its time: the service is told that it need not wait. That counts for all
+  resources of the event, not only for this machine. ack --all approves the events of this machine that
+  --types and --min-duration let through; with --all-resources also those of others.
+
+Sharing:
+  Root's poller keeps its cache in /run/leasectl/scheduled-events, and it serves all users. While there is
+  none, each user's processes share ~/.local/state/leasectl/scheduled-events.
+
+Examples:
+  What is announced for this machine:
+    leasectl scheduled-events
+  For everybody in the set, as JSON:
+    leasectl scheduled-events list --all-resources --json
+  Drain before an eviction:
+    leasectl scheduled-events watch --types preempt --exec ./drain.sh
+  Let the events of this machine begin now:
+    leasectl scheduled-events ack --all";
 
 /// Below `leasectl pause --help`.
 pub(super) const PAUSE: &str = "\

@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use super::held::asked_for;
+use super::leaving::about_to_go;
 use super::{os_error, printable};
 use crate::commands::events::LogLevel;
-use crate::commands::run::{HookFate, HookName};
-use crate::lease::{Jump, LostWhy, StopRequest, StoreError};
+use crate::commands::run::{Asked, HookFate, HookName};
+use crate::lease::{Jump, LostWhy, StoreError};
 use crate::process::{Containment, Survivor, name_of};
 use crate::supervisor::{CommandEnd, StopWhy};
 
@@ -59,17 +60,13 @@ pub(super) fn of_hook(hook: HookName, fate: &HookFate) -> Told {
 
 /// Why the command is being stopped; `None` for leftovers, which have names, and for a hook, which has a
 /// line of its own.
-pub(super) fn stop_reason(
-    why: StopWhy,
-    lease: &str,
-    asked: Option<&StopRequest>,
-) -> Option<String> {
+pub(super) fn stop_reason(why: StopWhy, lease: &str, asked: Option<Asked<'_>>) -> Option<String> {
     Some(match why {
         StopWhy::Lost(why) => format!("{lease} was lost: it {}", lost(why)),
         StopWhy::NotRenewed => format!("{lease} could not be renewed in time"),
         StopWhy::RunTimeout => "--run-timeout was reached".to_owned(),
-        StopWhy::Operator => asked_for(lease, asked),
-        StopWhy::ScheduledEvent => "this machine is about to go away".to_owned(),
+        StopWhy::Operator => asked_for(lease, asked.and_then(Asked::operator)),
+        StopWhy::ScheduledEvent => about_to_go(asked.and_then(Asked::event)),
         StopWhy::Leftovers | StopWhy::Hook => return None,
         StopWhy::Internal => "the guardian is gone".to_owned(),
         StopWhy::Interrupted => "a signal came before the command was started".to_owned(),

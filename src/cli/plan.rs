@@ -9,7 +9,7 @@ use super::carrying::{Common, LeaseVerb};
 use super::choice::{self, Choice};
 use super::values::LONGEST_NOTE;
 use super::{named, quoted};
-use crate::commands::run::{HookCommands, Needed, RunPlan, command_environment};
+use crate::commands::run::{HookCommands, LeaveFor, Needed, RunPlan, command_environment};
 use crate::lease::{LeaseName, NameError, Promises, Purpose, Timing, TimingOptions};
 use crate::process::{Subject, identity};
 use crate::supervisor::{Guards, Leftovers, Restart, Settings, Wait};
@@ -37,6 +37,8 @@ pub(super) struct Wish<'a> {
     pub(super) run_timeout: Option<Duration>,
     pub(super) leftovers: (Leftovers, Duration),
     pub(super) restart: Restart,
+    /// Which announced events are a reason to leave.
+    pub(super) leave_for: Option<LeaveFor>,
 }
 
 /// `leasectl run`.
@@ -62,6 +64,7 @@ pub(super) fn run(typed: &RunArgs) -> Result<Planned, Refused> {
             Some(RestartArg::OnLost) => Restart::OnLost,
             Some(RestartArg::Always) => Restart::Always,
         },
+        leave_for: typed.stop.events.leave_for()?,
     }
     .planned()
 }
@@ -100,6 +103,7 @@ impl Wish<'_> {
                 lost: self.common.telling.on_lost.clone(),
                 released: self.common.telling.on_released.clone(),
             },
+            leave_for: self.leave_for,
             restart: self.restart,
             lease,
             store,
@@ -114,6 +118,7 @@ impl Wish<'_> {
             wait: self.wait,
             guards: self.guards,
             pause_first: Duration::ZERO,
+            only_if_machine_stays: self.leave_for.is_some(),
             prepare: self.common.telling.on_acquired.is_some(),
             run_timeout: self.run_timeout,
             grace: self.common.asked.grace,

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::leaving::of_the_machine;
 use super::phrases::{
     Told, Whom, because, clock_jump, left_behind, lost, of_hook, processes, renew_failed, span,
     started, stop_reason,
@@ -11,8 +12,8 @@ use super::waiting::Display;
 use super::{named, terminal};
 use crate::clock::{BootClock, Clock, Instant};
 use crate::commands::events::LogLevel;
-use crate::commands::run::{Listener, News};
-use crate::lease::{FencingToken, Observation, RefusedWhy, StopRequest};
+use crate::commands::run::{Asked, Listener, News};
+use crate::lease::{FencingToken, Observation, RefusedWhy};
 use crate::supervisor::{StopWhy, Wait};
 
 /// Says what a run has to tell.
@@ -73,15 +74,15 @@ impl Listener for Printer {
                 self.voice.under(Some(*token));
                 self.wait_is_over();
             }
-            News::Refused { .. } => self.wait_is_over(),
+            News::Refused { .. } | News::HeldBack { .. } => self.wait_is_over(),
             News::Suspended => self.voice.erase(),
             News::Redraw => drop(self.draw(true)),
             _ => {}
         }
         let told = match news {
             News::Waiting { why, by } => self.waiting(*why, by),
-            _ => self
-                .of_the_lease(news)
+            _ => of_the_machine(news)
+                .or_else(|| self.of_the_lease(news))
                 .or_else(|| self.of_the_command(news)),
         };
         if let Some((level, text)) = told {
@@ -266,7 +267,7 @@ impl Printer {
         &self,
         why: StopWhy,
         kill_in: Duration,
-        asked: Option<&StopRequest>,
+        asked: Option<Asked<'_>>,
     ) -> Option<String> {
         // We were stopped ourselves meanwhile: the last word tells all of it.
         if why == StopWhy::NotRenewed && kill_in.is_zero() {

@@ -7,6 +7,7 @@
 
 use std::time::Duration;
 
+use super::leaving::about_to_go;
 use super::phrases::{self, stop_reason};
 use super::{held, named, os_error, printable};
 use crate::clock::{BootClock, Clock, Instant};
@@ -206,6 +207,7 @@ impl Service {
             News::Refused { why, by } => {
                 format!("refused: {lease} is {}", held::standing(*why, *by))
             }
+            News::HeldBack { event } => about_to_go(Some(event)),
             News::TooLate => format!("waiting for {lease}: it was granted too late to start"),
             News::Acquired { token, .. } => {
                 let since = BootClock.wall();

@@ -6,8 +6,8 @@ use super::args::{Cli, Verb};
 use super::exit::{self, Exit};
 use super::voice::Voice;
 use super::{
-    completions, config, doctor, hold, man_page, os_error, output, pause, release, run, status,
-    usage,
+    completions, config, doctor, hold, man_page, os_error, output, pause, release, run,
+    scheduled_events, status, usage,
 };
 use crate::commands::events::LogLevel;
 
@@ -25,6 +25,7 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> Exit {
             Verb::Release(typed) => return release::release(&typed),
             Verb::Pause(typed) => return pause::pause(&typed),
             Verb::Resume(typed) => return pause::resume(&typed),
+            Verb::ScheduledEvents(typed) => return scheduled_events::scheduled_events(&typed),
             Verb::Config(typed) => config::show(&typed),
             Verb::Doctor(typed) => return doctor::doctor(&typed),
             Verb::Completions(typed) => Ok(completions::script(typed.shell)),

@@ -3,9 +3,13 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::args::EventsArg;
+use super::args::{EventTypes, EventsArg};
+use super::quoted;
+use crate::commands::scheduled_events::Types;
 use crate::lease::FencingToken;
+use crate::notices::{Endpoint, NoEndpoint};
 use crate::process::SignalName;
+use crate::store::options::nearest;
 use crate::supervisor::Wait;
 
 /// A duration with a unit.
@@ -81,6 +85,40 @@ pub(super) fn events(text: &str) -> Result<EventsArg, String> {
     }
 }
 
+/// `--types`: what the service calls a type of event, or all of them.
+pub(super) fn event_types(text: &str) -> Result<Types, String> {
+    if text == "all" {
+        return Ok(Types::All);
+    }
+    let types: Vec<String> = text.split(',').map(|one| one.trim().to_owned()).collect();
+    let named =
+        |one: &String| !one.is_empty() && one.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    if types.iter().all(named) && !types.iter().any(|one| one == "all") {
+        return Ok(Types::Only(types));
+    }
+    Err("it is no list of types; write it as reboot,preempt, or all".to_owned())
+}
+
+/// `--endpoint`: where notices come from.
+pub(super) fn endpoint(text: &str) -> Result<Endpoint, String> {
+    text.parse().map_err(|error: NoEndpoint| error.to_string())
+}
+
+/// `--api-version`: what goes into the request as it stands.
+pub(super) fn api_version(text: &str) -> Result<String, String> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'.';
+    let fits = !text.is_empty() && text.len() <= 64 && text.bytes().all(plain);
+    fits.then(|| text.to_owned())
+        .ok_or_else(|| "it is no version; write it as 2020-07-01".to_owned())
+}
+
+/// A text that says something.
+pub(super) fn some_text(text: &str) -> Result<String, String> {
+    let fits = !text.is_empty() && !text.contains(char::is_control);
+    fits.then(|| text.to_owned())
+        .ok_or_else(|| "it is empty, or has control characters".to_owned())
+}
+
 /// `--pid`: the number of a process.
 pub(super) fn pid(text: &str) -> Result<i32, String> {
     match text.parse() {
@@ -101,6 +139,28 @@ pub(super) fn descriptor(text: &str) -> Result<i32, String> {
 pub(super) fn exit_code(text: &str) -> Result<u8, String> {
     text.parse()
         .map_err(|_| "it is not a number from 0 to 255".to_owned())
+}
+
+/// `--scheduled-events`: types of events, or all of them (`None`).
+pub(super) fn types_to_leave_for(text: &str) -> Result<EventTypes, String> {
+    const KNOWN: [&str; 5] = ["freeze", "reboot", "redeploy", "preempt", "terminate"];
+    if text.eq_ignore_ascii_case("all") {
+        return Ok(EventTypes(None));
+    }
+    let typed = text.split(',').map(str::to_ascii_lowercase);
+    let typed: Vec<String> = typed.collect();
+    match typed.iter().find(|one| !KNOWN.contains(&one.as_str())) {
+        None => Ok(EventTypes(Some(typed))),
+        Some(one) => {
+            let near = nearest(one, &KNOWN);
+            let near = near.map_or_else(String::new, |near| format!("; did you mean {near}?"));
+            let known = KNOWN.join(", ");
+            Err(format!(
+                "there is no type {}: write all, or some of {known} with commas between them{near}",
+                quoted(one)
+            ))
+        }
+    }
 }
 
 /// `--stop-signal`: a signal that a process can act on.

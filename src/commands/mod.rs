@@ -7,4 +7,5 @@ pub mod operator;
 mod pause;
 pub mod release;
 pub mod run;
+pub mod scheduled_events;
 pub mod status;

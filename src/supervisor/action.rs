@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Outcome, event::AskedBy};
+use super::Outcome;
 use crate::clock::Instant;
 use crate::lease::LostWhy;
 
@@ -32,7 +32,7 @@ pub enum Action {
     Forward(i32),
     /// Stop signal and CONT to the whole tree now, SIGKILL at the earlier of `grace` from now and
     /// the armed kill instant. The guardian enforces this by itself, and sends the stop signal once,
-    /// whether its own timer or this order is first.
+    /// whether its own timer or this order is first. Ordered again, it only brings SIGKILL forward.
     Stop {
         /// Why.
         why: StopWhy,
@@ -86,15 +86,6 @@ pub enum StopWhy {
     Hook,
     /// A signal came while the `acquired` hook ran.
     Interrupted,
-}
-
-impl From<AskedBy> for StopWhy {
-    fn from(by: AskedBy) -> Self {
-        match by {
-            AskedBy::Operator => Self::Operator,
-            AskedBy::ScheduledEvent => Self::ScheduledEvent,
-        }
-    }
 }
 
 /// Something worth telling people that no other action implies.

@@ -92,8 +92,17 @@ pub enum Event {
     },
     /// Nobody needs the lease any more: what is guarded goes on without it ([`Guards::Process`](super::Guards::Process)).
     NotNeeded,
-    /// The lease is to be handed over.
-    StopAsked(AskedBy),
+    /// An operator asked for the lease.
+    StopAsked,
+    /// The machine is about to go away: what is guarded has to be gone by then. Reported again when that
+    /// is sooner than it was. It never lengthens anything.
+    MachineGoes {
+        /// SIGKILL no later than this; now, when it has passed.
+        kill_by: Instant,
+    },
+    /// As far as is known the machine stays: the lease may be claimed
+    /// ([`Settings::only_if_machine_stays`](super::Settings::only_if_machine_stays)).
+    MachineStays,
     /// The instant of [`wake_at`](super::Supervisor::wake_at) has come.
     Tick,
 }
@@ -131,7 +140,7 @@ pub enum CommandEnd {
     Killed(i32),
 }
 
-/// Who asked for the lease to be handed over.
+/// What the lease was handed over for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AskedBy {
     /// `leasectl release`.

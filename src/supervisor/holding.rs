@@ -62,8 +62,11 @@ impl Holding {
             Event::StopDue => return Stopping::by_guardian(moment, self.run),
             Event::NotNeeded => moment.order(Action::LetGo),
             Event::GuardianLost => return Stopping::unguarded(moment, self.run, None),
-            Event::StopAsked(by) => {
-                return Stopping::gracefully(moment, self.run, StopWhy::from(by), None);
+            Event::StopAsked => {
+                return Stopping::gracefully(moment, self.run, StopWhy::Operator, None);
+            }
+            Event::MachineGoes { kill_by } => {
+                return Stopping::leaving(moment, self.run, kill_by, None);
             }
             // What the terminal sent, the command has got too: once is enough. Of one that is only about
             // to be born nobody knows whether it has: twice is better than not at all.

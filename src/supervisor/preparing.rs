@@ -67,8 +67,11 @@ impl Preparing {
             Event::RenewalLost(why) => return Stopping::lost(moment, self.run, why),
             Event::StopDue => return Stopping::by_guardian(moment, self.run),
             Event::GuardianLost => return Stopping::unguarded(moment, self.run, None),
-            Event::StopAsked(by) => {
-                return Stopping::gracefully(moment, self.run, StopWhy::from(by), None);
+            Event::StopAsked => {
+                return Stopping::gracefully(moment, self.run, StopWhy::Operator, None);
+            }
+            Event::MachineGoes { kill_by } => {
+                return Stopping::leaving(moment, self.run, kill_by, None);
             }
             // As while the lease is being waited for: nobody wants the command any more. The hook is in
             // a group of its own, so that a key of the terminal has not reached it.

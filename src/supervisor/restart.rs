@@ -17,7 +17,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 pub enum Restart {
     /// One run.
     Never,
-    /// After a loss, and after a hand-over that an operator asked for.
+    /// After a loss, and after a hand-over.
     OnLost,
     /// Also after the command has ended by itself, or was stopped by `--run-timeout`.
     Always,
@@ -60,8 +60,9 @@ impl Restarts {
             Outcome::Asked(AskedBy::Operator) => {
                 return (self.policy != Restart::Never).then_some(ttl);
             }
-            Outcome::Asked(AskedBy::ScheduledEvent)
-            | Outcome::Refused(_)
+            // It does not queue before the machine is known to stay.
+            Outcome::Asked(AskedBy::ScheduledEvent) => self.policy != Restart::Never,
+            Outcome::Refused(_)
             | Outcome::NotShownDead
             | Outcome::Unreachable
             | Outcome::NotStarted { .. }
@@ -140,7 +141,7 @@ mod tests {
             (ENDED, false, true),
             (Outcome::Completed(CommandEnd::Killed(9)), false, true),
             (Outcome::TimedOut, false, true),
-            (Outcome::Asked(AskedBy::ScheduledEvent), false, false),
+            (Outcome::Asked(AskedBy::ScheduledEvent), true, true),
             (Outcome::NotShownDead, false, false),
             (Outcome::NotStarted { errno: 2 }, false, false),
             (Outcome::NotPrepared(Unprepared::TooSlow), false, false),

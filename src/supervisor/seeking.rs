@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::action::{Action, Note};
-use super::event::{Event, Fatal};
+use super::event::{AskedBy, Event, Fatal};
 use super::holding::Holding;
 use super::outcome::{LossReason, Outcome};
 use super::preparing::Preparing;
@@ -42,9 +42,13 @@ pub(super) struct Seeking {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Doing {
     Nothing,
+    /// For a word on whether the machine stays.
+    Listening,
     Asking,
     Queueing,
-    Pausing { until: Instant },
+    Pausing {
+        until: Instant,
+    },
     GivingBack,
 }
 
@@ -104,7 +108,11 @@ impl Seeking {
                 self.pause(moment, 1.0)
             }
             Event::Signal { number, .. } => self.leave(moment, Outcome::Interrupted(number)),
-            Event::StopAsked(by) => self.leave(moment, Outcome::Asked(by)),
+            Event::MachineStays if self.doing == Doing::Listening => self.may_ask(moment),
+            Event::StopAsked => self.leave(moment, Outcome::Asked(AskedBy::Operator)),
+            Event::MachineGoes { .. } => {
+                self.leave(moment, Outcome::Asked(AskedBy::ScheduledEvent))
+            }
             // Who waited for it is not told that it was held.
             Event::NotNeeded => {
                 let outcome = self.outcome();
@@ -123,6 +131,14 @@ impl Seeking {
     }
 
     fn begin(mut self, moment: &mut Moment<'_>) -> State {
+        if moment.settings.only_if_machine_stays {
+            self.doing = Doing::Listening;
+            return State::Seeking(self);
+        }
+        self.may_ask(moment)
+    }
+
+    fn may_ask(mut self, moment: &mut Moment<'_>) -> State {
         let pause = moment.settings.pause_first;
         if pause.is_zero() {
             return self.ask(moment);

@@ -18,6 +18,9 @@ pub struct Settings {
     /// into `wait`. Too small: a command that fails at once hammers the store and the machine; too large:
     /// a standby that could take over stands aside.
     pub pause_first: Duration,
+    /// Whether nothing is claimed before it is said that the machine stays (`--scheduled-events`). The
+    /// driver says so after a second at the latest, unless it knows better; counted into `wait`.
+    pub only_if_machine_stays: bool,
     /// Whether the `acquired` hook comes before the command (`--on-acquired`).
     pub prepare: bool,
     /// Longest run of the command, from its start (`--run-timeout`). Too small: work is cut off.

@@ -83,7 +83,10 @@ impl Settling {
             Event::GuardianLost => {
                 return Stopping::unguarded(moment, self.run, Some(self.outcome));
             }
-            Event::StopAsked(by) => return self.stop(moment, StopWhy::from(by)),
+            Event::StopAsked => return self.stop(moment, StopWhy::Operator),
+            Event::MachineGoes { kill_by } => {
+                return Stopping::leaving(moment, self.run, kill_by, Some(self.outcome));
+            }
             // There is no command left to pass it on to. Whoever waits for leftovers has had enough;
             // the other two policies act within the settle time anyway.
             Event::Signal { .. } if self.leftovers == Leftovers::Wait => {

@@ -69,6 +69,21 @@ impl Stopping {
         State::Stopping(stopping)
     }
 
+    /// As [`gracefully`](Self::gracefully), because the machine is about to go away: SIGKILL by then.
+    pub(super) fn leaving(
+        moment: &mut Moment<'_>,
+        run: Run,
+        kill_by: Instant,
+        own: Option<Outcome>,
+    ) -> State {
+        let why = StopWhy::ScheduledEvent;
+        let mut stopping = Self::begin(moment, run, why, own);
+        let grace = stopping.grace.min(kill_by.since(moment.now));
+        stopping.grace = grace;
+        moment.order(Action::Stop { why, grace });
+        State::Stopping(stopping)
+    }
+
     /// The guardian has sent the stop signal by itself.
     pub(super) fn by_guardian(moment: &mut Moment<'_>, run: Run) -> State {
         moment.note(Note::StoppedByGuardian);
@@ -217,6 +232,14 @@ impl Stopping {
                 self.run.started_at.get_or_insert(moment.now);
             }
             Event::CommandExited(end) => self.run.end = Some(end),
+            // Why it began stands; only the grace that is left may be too long for the machine.
+            Event::MachineGoes { kill_by } if self.killed.is_none() && kill_by < self.kill_at() => {
+                self.grace = kill_by.since(self.began);
+                moment.order(Action::Stop {
+                    why: StopWhy::ScheduledEvent,
+                    grace: kill_by.since(moment.now),
+                });
+            }
             Event::TreeEmpty => return Releasing::begin(moment, self.run, self.outcome),
             Event::Signal { number, .. } => return self.signalled(moment, number),
             _ => {}

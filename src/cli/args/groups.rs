@@ -110,7 +110,7 @@ pub struct AskedArgs {
     /// From that to SIGKILL [default: 10s]
     ///
     /// Between the stop signal and SIGKILL when leasectl decides to stop it (--run-timeout, --leftovers,
-    /// an operator's release); the lease is renewed meanwhile. When the lease itself ends, --expiry-grace
+    /// an operator's release, an event of the machine); the lease is renewed meanwhile. When the lease itself ends, --expiry-grace
     /// counts instead.
     #[arg(long, value_name = "DURATION", value_parser = values::duration, default_value = "10s")]
     #[arg(allow_hyphen_values = true, hide_default_value = true)]
@@ -146,7 +146,7 @@ pub struct TimeArgs {
     /// How much the rates of two machines' clocks may differ, 0 to 0.5: that part of the ttl is not
     /// used.
     #[arg(long, value_name = "FRACTION", value_parser = values::fraction)]
-    #[arg(allow_hyphen_values = true)]
+    #[arg(allow_hyphen_values = true, hide_short_help = true)]
     pub max_drift: Option<f64>,
 }
 

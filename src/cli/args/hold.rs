@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use clap::{Args, ValueHint};
 
-use super::{AskedArgs, ClaimArgs, LoudnessArgs, RecordArgs, StoreArgs, TellingArgs, TimeArgs};
+use super::{
+    AskedArgs, ClaimArgs, LoudnessArgs, NoticeArgs, RecordArgs, StoreArgs, TellingArgs, TimeArgs,
+};
 use crate::cli::{guide, values};
 
 /// `leasectl hold`.
@@ -95,4 +97,8 @@ pub struct HoldStopArgs {
     /// Signal and grace
     #[command(flatten)]
     pub asked: AskedArgs,
+
+    /// Leaving before the machine does
+    #[command(flatten)]
+    pub events: NoticeArgs,
 }

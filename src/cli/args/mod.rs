@@ -5,7 +5,9 @@ mod config;
 mod doctor;
 mod groups;
 mod hold;
+mod notices;
 mod run;
+mod scheduled_events;
 mod status;
 mod telling;
 
@@ -21,7 +23,9 @@ pub(super) use groups::{
     AskedArgs, ClaimArgs, LoudnessArgs, RecordArg, RecordArgs, StoreArgs, TimeArgs,
 };
 pub(super) use hold::HoldArgs;
+pub(super) use notices::{EventTypes, NoticeArgs};
 pub(super) use run::{LeftoversArg, RestartArg, RunArgs};
+pub(super) use scheduled_events::{ActionArg, ScheduledEventsArgs};
 pub(super) use status::{CompleteLeasesArgs, StatusArgs, UntilArg, WatchArgs};
 pub(super) use telling::{EventsArg, LogFormatArg, TellingArgs};
 
@@ -90,6 +94,16 @@ pub enum Verb {
     /// End a pause or a minimum hold
     Resume(ResumeArgs),
 
+    /// Show what is announced for this machine
+    ///
+    /// Azure's scheduled events: maintenance, eviction, the end of the machine. list shows what is announced
+    /// now, watch a line of JSON for each change, ack lets events begin before their time.
+    ///
+    /// All leasectl processes of a user, or of the machine when root has one, learn of them through one
+    /// that asks the service.
+    #[command(name = "scheduled-events")]
+    ScheduledEvents(Box<ScheduledEventsArgs>),
+
     /// Show the settings and where they come from
     ///
     /// Each setting of run, for the lease NAME or for any, with the environment variable or the line of a
@@ -132,7 +146,10 @@ impl Verb {
             Self::Status(typed) => Some(&mut typed.store),
             Self::Doctor(typed) => Some(&mut typed.store),
             Self::Config(typed) => Some(&mut typed.store),
-            Self::CompleteLeases(_) | Self::Completions(_) | Self::Man(_) => None,
+            Self::CompleteLeases(_)
+            | Self::ScheduledEvents(_)
+            | Self::Completions(_)
+            | Self::Man(_) => None,
         }
     }
 }

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum, ValueHint};
 
-use super::{AskedArgs, ClaimArgs, LoudnessArgs, RecordArgs, StoreArgs, TellingArgs, TimeArgs};
+use super::{
+    AskedArgs, ClaimArgs, LoudnessArgs, NoticeArgs, RecordArgs, StoreArgs, TellingArgs, TimeArgs,
+};
 use crate::cli::{guide, values};
 
 /// `leasectl run`. The first paragraph of each doc is for `-h`, and has to fit beside the option in
@@ -93,6 +95,10 @@ pub struct StopArgs {
     #[arg(long, value_name = "DURATION", value_parser = values::duration, default_value = "1s")]
     #[arg(allow_hyphen_values = true, hide_default_value = true)]
     pub leftovers_settle: Duration,
+
+    /// Leaving before the machine does
+    #[command(flatten)]
+    pub events: NoticeArgs,
 }
 
 /// `--restart`.

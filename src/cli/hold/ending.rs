@@ -2,6 +2,7 @@
 
 use super::plan::process_in_words;
 use crate::cli::args::HoldArgs;
+use crate::cli::leaving::about_to_go;
 use crate::cli::{chain, held, named, phrases};
 use crate::commands::run::Ended;
 use crate::lease::RefusedWhy;
@@ -31,9 +32,7 @@ pub(super) fn last_word(ended: &Ended, typed: &HoldArgs) -> Option<String> {
             let asked = held::asked_for("it", ended.asked_by.as_ref());
             format!("{lease} was handed over: {asked}{fate}")
         }
-        Outcome::Asked(AskedBy::ScheduledEvent) => {
-            format!("{lease} was handed over: this machine is about to go away{fate}")
-        }
+        Outcome::Asked(AskedBy::ScheduledEvent) => left(ended, &lease, &fate),
         Outcome::NotShownDead => {
             let process = typed
                 .pid
@@ -55,6 +54,14 @@ pub(super) fn last_word(ended: &Ended, typed: &HoldArgs) -> Option<String> {
         }
         Outcome::NotPrepared(why) => not_prepared(why),
     })
+}
+
+fn left(ended: &Ended, lease: &str, fate: &str) -> String {
+    let why = about_to_go(ended.event.as_ref());
+    match ended.started {
+        true => format!("{lease} was handed over: {why}{fate}"),
+        false => format!("{lease} is left to others: {why}; nothing is held"),
+    }
 }
 
 /// What became of the process.

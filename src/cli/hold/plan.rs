@@ -38,6 +38,7 @@ pub(super) fn hold(typed: &HoldArgs) -> Result<Planned, Refused> {
         // What a hook has left behind.
         leftovers: (Leftovers::Stop, Duration::from_secs(1)),
         restart: Restart::Never,
+        leave_for: typed.stop.events.leave_for()?,
     }
     .planned()
 }

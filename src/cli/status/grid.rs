@@ -5,7 +5,7 @@ use unicode_width::UnicodeWidthStr;
 const GAP: &str = "  ";
 
 /// Rows as lines, each column as wide as its widest cell.
-pub(super) fn aligned<const N: usize>(rows: &[[String; N]]) -> Vec<String> {
+pub(in crate::cli) fn aligned<const N: usize>(rows: &[[String; N]]) -> Vec<String> {
     let width = |at: usize| {
         let cells = rows.iter().filter_map(|row| row.get(at));
         cells.map(|cell| cell.width()).max().unwrap_or(0)

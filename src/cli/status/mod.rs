@@ -12,5 +12,6 @@ mod style;
 mod table;
 mod when;
 
+pub(super) use grid::aligned;
 pub(super) use names::complete_leases;
 pub(super) use show::status;

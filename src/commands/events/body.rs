@@ -5,6 +5,7 @@ use serde::Serialize;
 use crate::clock::WallTime;
 use crate::commands::holders::HolderObject;
 use crate::lease::OutcomeWord;
+use crate::notices::Notice;
 
 /// What is particular to one kind of event.
 #[derive(Debug, Serialize)]
@@ -59,6 +60,8 @@ pub(super) enum Body {
         by: Option<String>,
         #[serde(skip_serializing_if = "Option::is_none")]
         reason: Option<String>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        event_id: Option<String>,
     },
     Exited(End),
     Leftovers {
@@ -69,6 +72,16 @@ pub(super) enum Body {
         #[serde(flatten)]
         end: HookEnd,
         took_s: f64,
+    },
+    ScheduledEvent {
+        change: &'static str,
+        #[serde(flatten)]
+        notice: Notice,
+        incarnation: Option<i64>,
+    },
+    Notices {
+        role: &'static str,
+        why: String,
     },
     Released {
         certain: bool,
@@ -107,6 +120,8 @@ impl Body {
             Self::Exited(_) => "exited",
             Self::Leftovers { .. } => "leftovers",
             Self::Hook { .. } => "hook",
+            Self::ScheduledEvent { .. } => "scheduled_event",
+            Self::Notices { .. } => "notices",
             Self::Released { .. } => "released",
             Self::Restarting { .. } => "restarting",
             Self::Log { .. } => "log",

@@ -7,13 +7,16 @@ use super::line::seconds;
 use super::stream::Stream;
 use crate::clock::{BootClock, Clock};
 use crate::commands::holders::holders;
-use crate::commands::run::{HookFate, News};
+use crate::commands::run::{Asked, HookFate, News};
 use crate::lease::{FencingToken, Observation, RefusedWhy, in_one_line};
 use crate::process::{Containment, Survivor, name_of};
 use crate::supervisor::{CommandEnd, StopWhy};
 
 /// The reason of a loss that the store did not tell of.
 pub const NOT_RENEWED: &str = "not_renewed";
+
+/// Why nothing was run, or is no longer: the machine goes.
+const SCHEDULED_EVENT: &str = "scheduled_event";
 
 /// The events of one process.
 #[derive(Debug)]
@@ -58,8 +61,8 @@ impl EventLog {
         if !self.for_hooks && self.stream.outlet().is_none() {
             return None;
         }
-        let body = self
-            .of_the_wait(news)
+        let body = of_the_machine(news)
+            .or_else(|| self.of_the_wait(news))
             .or_else(|| self.of_the_hold(news))
             .or_else(|| self.of_the_stop(news))
             .or_else(|| of_the_command(news))?;
@@ -80,6 +83,11 @@ impl EventLog {
                 reason: word(*why),
                 holders: by.map_or_else(Vec::new, holders),
                 until_at: by.and_then(until),
+            },
+            News::HeldBack { .. } => Body::Refused {
+                reason: SCHEDULED_EVENT,
+                holders: Vec::new(),
+                until_at: None,
             },
             News::Acquired {
                 token, ttl, waited, ..
@@ -159,7 +167,8 @@ impl EventLog {
             }
             _ => return None,
         };
-        let asker = asked.map(|asked| &asked.asker);
+        let asker = asked.and_then(Asked::operator).map(|asked| &asked.asker);
+        let event = asked.and_then(Asked::event);
         self.stopping = true;
         Some(Body::Stopping {
             why: reason(*why),
@@ -167,6 +176,7 @@ impl EventLog {
             kill_in_s: seconds(kill_in),
             by: asker.map(|asker| asker.by.clone()),
             reason: asker.and_then(|asker| asker.reason.clone()),
+            event_id: event.map(|event| event.id.clone()),
         })
     }
 
@@ -182,6 +192,21 @@ impl EventLog {
             holders: holders(by),
         })
     }
+}
+
+fn of_the_machine(news: &News<'_>) -> Option<Body> {
+    Some(match news {
+        News::ScheduledEvent { update, .. } => Body::ScheduledEvent {
+            change: update.change.word(),
+            notice: update.notice.clone(),
+            incarnation: update.incarnation,
+        },
+        News::Notices { role, why } => Body::Notices {
+            role: role.word(),
+            why: (*why).to_owned(),
+        },
+        _ => return None,
+    })
 }
 
 fn of_the_command(news: &News<'_>) -> Option<Body> {
@@ -278,7 +303,7 @@ const fn reason(why: StopWhy) -> &'static str {
         StopWhy::NotRenewed => NOT_RENEWED,
         StopWhy::RunTimeout => "run_timeout",
         StopWhy::Operator => "operator",
-        StopWhy::ScheduledEvent => "scheduled_event",
+        StopWhy::ScheduledEvent => SCHEDULED_EVENT,
         StopWhy::Leftovers => "leftovers",
         StopWhy::Internal | StopWhy::Hook | StopWhy::Interrupted => "internal",
     }

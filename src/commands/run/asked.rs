@@ -9,7 +9,7 @@ use std::pin::Pin;
 use super::driver::Driver;
 use crate::keeper::Keeper;
 use crate::lease::{Hold, HoldEvent, StopRequest, StoreError};
-use crate::supervisor::{AskedBy, Event, StopWhy};
+use crate::supervisor::Event;
 
 /// What an operator wants of a hold.
 #[derive(Default)]
@@ -37,11 +37,6 @@ impl HandBack {
     /// Who asked, when, and why.
     pub(super) const fn request(&self) -> Option<&StopRequest> {
         self.request.as_ref()
-    }
-
-    /// The same, when it is why the command is being stopped.
-    pub(super) fn reason_of(&self, why: StopWhy) -> Option<&StopRequest> {
-        self.request().filter(|_| why == StopWhy::Operator)
     }
 
     pub(super) fn into_request(self) -> Option<StopRequest> {
@@ -89,7 +84,7 @@ impl Driver<'_> {
     pub(super) async fn pass_the_request_on(&mut self) {
         if self.hand_back.request.is_some() && !self.hand_back.passed_on {
             self.hand_back.passed_on = true;
-            self.tell(Event::StopAsked(AskedBy::Operator)).await;
+            self.tell(Event::StopAsked).await;
         }
     }
 }

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use super::audience::Audience;
+use super::departure::Departure;
 use super::driver::once;
 use super::ended::{Ended, Unguarded};
 use super::news::{Listener, News};
@@ -24,13 +25,14 @@ pub fn run(
     let inherited = InheritedSignals::read()?;
     let mut restarts = Restarts::new(plan.restart);
     let mut pause_first = Duration::ZERO;
+    let mut departure = Departure::new(plan.leave_for.as_ref().map(|leave| leave.reasons.clone()));
     loop {
         let settings = Settings {
             pause_first,
             ..plan.settings
         };
         let audience = Audience::new(people, programs);
-        let ended = once(plan, settings, &inherited, audience)?;
+        let ended = once(plan, settings, &inherited, audience, &mut departure)?;
         let ttl = plan.settings.timing.ttl();
         // A signal that came after the last look waits in the kernel, and ends the next run's wait.
         let follows = restarts.after(ended.outcome, ended.ran, ttl);

@@ -6,10 +6,12 @@ use std::time::Duration;
 
 use super::asked::{self, HandBack};
 use super::audience::Audience;
+use super::departure::Departure;
 use super::ended::{Ended, Unguarded};
 use super::hooks::Running;
 use super::need::{self, Need};
 use super::news::News;
+use super::notices;
 use super::plan::RunPlan;
 use super::requests::{self, Answer, Request};
 use crate::clock::{BootClock, Clock, Instant, WallTime};
@@ -36,6 +38,11 @@ pub(super) struct Driver<'a> {
     pub(super) need: Need,
     /// What an operator wants of the hold.
     pub(super) hand_back: HandBack,
+    /// What is announced for this machine.
+    pub(super) departure: &'a mut Departure,
+    pub(super) source: notices::Source,
+    /// What is wrong with that has been said.
+    pub(super) warned: bool,
     pub(super) place: Place,
     pub(super) request: Option<Request>,
     pub(super) refused_by: Option<Observation>,
@@ -74,13 +81,15 @@ pub(super) fn once<'a>(
     settings: Settings,
     inherited: &InheritedSignals,
     audience: Audience<'a>,
+    departure: &'a mut Departure,
 ) -> Result<Ended, Unguarded> {
     let guard = Guard::fork(&plan.guarded()?, inherited)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
     runtime.block_on(async {
-        let mut driver = Driver::new(plan, settings, audience, Front::new(guard)?)?;
+        departure.begins(BootClock.now());
+        let mut driver = Driver::new(plan, settings, audience, Front::new(guard)?, departure)?;
         let outcome = match driver.drive().await {
             Ok(outcome) => outcome,
             Err(error) => {
@@ -96,12 +105,13 @@ impl<'a> Driver<'a> {
     fn new(
         plan: &'a RunPlan,
         settings: Settings,
-        audience: Audience<'a>,
+        mut audience: Audience<'a>,
         front: Front,
+        departure: &'a mut Departure,
     ) -> io::Result<Self> {
         let clock: Arc<dyn Clock> = Arc::new(BootClock);
-        let began = clock.now();
-        let last_renewed_at = clock.wall();
+        let (began, last_renewed_at) = (clock.now(), clock.wall());
+        let source = notices::open(plan, &mut audience)?;
         let attempt = plan.settings.timing.attempt();
         Ok(Self {
             keeper: Keeper::new(Arc::clone(&plan.store), Arc::clone(&clock), attempt),
@@ -116,6 +126,9 @@ impl<'a> Driver<'a> {
             hold: None,
             need: Need::new(plan.needed, &plan.subject)?,
             hand_back: HandBack::default(),
+            departure,
+            source,
+            warned: false,
             place: Place::default(),
             request: None,
             refused_by: None,
@@ -157,6 +170,7 @@ impl<'a> Driver<'a> {
             ran_out_stopped: self.ran_out_stopped,
             ran: self.started_at.map(|at| self.clock.now().since(at)),
             told_to_end: self.told_to_end,
+            event: self.departure.cause().cloned(),
             asked_by: self.hand_back.into_request(),
             refused_by: self.refused_by,
             error: self.last_error,
@@ -174,6 +188,7 @@ impl<'a> Driver<'a> {
             let wake = self.supervisor.wake_at().min(self.guardian_until);
             let wake = wake
                 .min(self.need.wake_at())
+                .min(self.departure.wake_at())
                 .min(self.hooks_wake_at())
                 .min(self.audience.wake_at());
             // Not biased: a flood of signals must not keep an answer from being heard.
@@ -181,6 +196,7 @@ impl<'a> Driver<'a> {
                 event = self.front.next() => self.hear_front(event?).await,
                 answer = requests::answer(&mut self.request) => self.hear_answer(answer).await?,
                 () = need::over(&mut self.need) => {}
+                news = notices::told(&mut self.source) => self.hear_of_the_machine(news),
                 told = asked::told(&mut self.hand_back) => self.hear_of_the_hold(told).await?,
                 rung = alarm.ring(wake) => {
                     rung?;
@@ -191,6 +207,7 @@ impl<'a> Driver<'a> {
                 }
             }
             self.pass_the_need_on().await;
+            self.look_at_the_machine().await;
             self.check_hooks();
             self.audience.on_time(self.clock.now());
         }

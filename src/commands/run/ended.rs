@@ -4,6 +4,7 @@ use std::io;
 use std::time::Duration;
 
 use crate::lease::{Observation, StopRequest, StoreError};
+use crate::notices::Notice;
 use crate::supervisor::{CommandEnd, Outcome};
 
 /// How a run ended, with what is known of it.
@@ -26,6 +27,8 @@ pub struct Ended {
     pub needless: bool,
     /// Who asked for the lease, when an operator did.
     pub asked_by: Option<StopRequest>,
+    /// The event that the machine is about to go away for, when that was the reason.
+    pub event: Option<Notice>,
     /// Who had the lease, when that was the reason.
     pub refused_by: Option<Observation>,
     /// The store's last error, when that was the reason.

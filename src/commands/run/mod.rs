@@ -6,12 +6,14 @@
 mod asked;
 mod audience;
 mod cycle;
+mod departure;
 mod driver;
 mod ended;
 mod environment;
 mod hooks;
 mod need;
 mod news;
+mod notices;
 mod onlooker;
 mod perform;
 mod plan;
@@ -20,9 +22,11 @@ mod requests;
 mod signals;
 
 pub use cycle::run;
+pub use departure::Reasons;
 pub use ended::{Ended, Unguarded};
 pub use environment::{ChosenStore, command_environment};
 pub use hooks::{HookCommands, HookFate, HookName};
 pub use need::Needed;
-pub use news::{Listener, News};
+pub use news::{Asked, Listener, News};
+pub use notices::LeaveFor;
 pub use plan::RunPlan;

@@ -8,6 +8,7 @@ use crate::lease::{
     FencingToken, Jump, LeaseName, LostWhy, Observation, OutcomeWord, RefusedWhy, StopRequest,
     StoreError, StoreLabel,
 };
+use crate::notices::{Notice, Role, Update};
 use crate::process::{Containment, Survivor};
 use crate::supervisor::{CommandEnd, StopWhy};
 
@@ -33,6 +34,35 @@ pub trait Listener {
     }
 }
 
+/// What a lease is handed over for.
+#[derive(Clone, Copy, Debug)]
+pub enum Asked<'a> {
+    /// An operator's request.
+    Operator(&'a StopRequest),
+    /// What is announced for this machine.
+    Event(&'a Notice),
+}
+
+impl<'a> Asked<'a> {
+    /// The operator's request, when it was one.
+    #[must_use]
+    pub const fn operator(self) -> Option<&'a StopRequest> {
+        match self {
+            Self::Operator(request) => Some(request),
+            Self::Event(_) => None,
+        }
+    }
+
+    /// The event, when it was one.
+    #[must_use]
+    pub const fn event(self) -> Option<&'a Notice> {
+        match self {
+            Self::Event(event) => Some(event),
+            Self::Operator(_) => None,
+        }
+    }
+}
+
 /// One piece of news.
 #[derive(Debug)]
 #[expect(missing_docs, reason = "the fields say what the variants' docs say")]
@@ -50,6 +80,16 @@ pub enum News<'a> {
         why: RefusedWhy,
         by: Option<&'a Observation>,
     },
+    /// What became of an event that was announced; whether it is a reason to leave that is still ahead.
+    ScheduledEvent { update: &'a Update, ahead: bool },
+    /// How we now learn of such events.
+    Notices { role: Role, why: &'a str },
+    /// Something is wrong with how we learn of them; whether people know already that nobody answers.
+    NoticesDoubtful { why: &'a str, again: bool },
+    /// Nobody has said in time whether there are any: the machine is taken to stay.
+    NoticesSilent,
+    /// The machine is about to go away: nothing is claimed, or no longer waited for.
+    HeldBack { event: &'a Notice },
     /// The window has another size, or we go on after having been stopped (Ctrl-Z, `fg`): what was
     /// drawn on a terminal is no longer as it was.
     Redraw,
@@ -102,15 +142,15 @@ pub enum News<'a> {
     Stopping {
         why: StopWhy,
         kill_in: Duration,
-        /// Who asked for it, when an operator did.
-        asked: Option<&'a StopRequest>,
+        /// Who or what asked for it.
+        asked: Option<Asked<'a>>,
     },
     /// The command's main process has ended, after so long.
     Exited { end: CommandEnd, ran: Duration },
     /// The whole tree is killed.
     Killing {
         why: StopWhy,
-        asked: Option<&'a StopRequest>,
+        asked: Option<Asked<'a>>,
     },
     /// The command itself was stopped (Ctrl-Z): so long until the lease ends, `None` for ever.
     Paused { kill_in: Option<Duration> },

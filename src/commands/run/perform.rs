@@ -1,7 +1,9 @@
 //! What each order of the supervisor means in the world.
 
+use super::asked::HandBack;
+use super::departure::Departure;
 use super::driver::Driver;
-use super::news::News;
+use super::news::{Asked, News};
 use super::requests;
 use crate::clock::Instant;
 use crate::lease::{Ending, Place};
@@ -58,6 +60,11 @@ impl Driver<'_> {
 
     fn finish(&mut self, outcome: Outcome) {
         self.end_is(outcome);
+        if let (None, Some(event)) = (self.hold.as_ref(), self.departure.cause())
+            && outcome == Outcome::Asked(AskedBy::ScheduledEvent)
+        {
+            self.audience.hear(&News::HeldBack { event });
+        }
         if let Outcome::Refused(why) = outcome {
             let by = self.refused_by.as_ref();
             self.audience.hear(&News::Refused { why, by });
@@ -121,7 +128,7 @@ impl Driver<'_> {
     fn stop(&mut self, why: StopWhy, grace: std::time::Duration) {
         self.ran_out_stopped |= self.paused && why == StopWhy::NotRenewed;
         let kill_in = self.kill_in(grace);
-        let asked = self.hand_back.reason_of(why);
+        let asked = reason(&self.hand_back, self.departure, why);
         self.audience.hear(&News::Stopping {
             why,
             kill_in,
@@ -142,7 +149,7 @@ impl Driver<'_> {
 
     fn kill(&mut self) {
         let why = self.supervisor.stop_why().unwrap_or(StopWhy::Internal);
-        let asked = self.hand_back.reason_of(why);
+        let asked = reason(&self.hand_back, self.departure, why);
         self.audience.hear(&News::Killing { why, asked });
         if self.lost {
             // Another may already run: a guardian that is stuck costs us its chance at once.
@@ -212,5 +219,18 @@ impl Driver<'_> {
             },
         };
         self.audience.hear(&news);
+    }
+}
+
+/// Who or what the command is being stopped for.
+fn reason<'a>(
+    hand_back: &'a HandBack,
+    departure: &'a Departure,
+    why: StopWhy,
+) -> Option<Asked<'a>> {
+    match why {
+        StopWhy::Operator => hand_back.request().map(Asked::Operator),
+        StopWhy::ScheduledEvent => departure.cause().map(Asked::Event),
+        _ => None,
     }
 }

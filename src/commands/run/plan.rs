@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::hooks::HookCommands;
 use super::need::Needed;
+use super::notices::LeaveFor;
 use crate::lease::{Holder, LeaseName, LeaseStore, Purpose};
 use crate::process::{Guarded, SignalName, Subject};
 use crate::supervisor::{Restart, Settings};
@@ -39,6 +40,8 @@ pub struct RunPlan {
     pub environment: Vec<(OsString, OsString)>,
     /// What else is run.
     pub hooks: HookCommands,
+    /// Which announced events are a reason to leave; `None`: nobody is asked for them.
+    pub leave_for: Option<LeaveFor>,
     /// Whether a further run follows.
     pub restart: Restart,
 }

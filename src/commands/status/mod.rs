@@ -14,6 +14,7 @@ pub use by_holder::{Group, by_holder};
 pub use changes::{Follower, Kind};
 pub use check::{Checked, check};
 pub use object::json;
+pub(super) use object::line;
 pub use prometheus::prometheus;
 pub use view::{Opener, Picture, Selection, View};
 pub use watch::{Flow, Viewer, WatchError, watch};

@@ -64,7 +64,7 @@ pub(super) fn acts_on_a_terminal(letter: char) -> bool {
 }
 
 /// JSON that is safe on a terminal as well: what JSON lets stand and a terminal would obey is escaped.
-pub(super) fn line(value: &impl Serialize) -> String {
+pub(in crate::commands) fn line(value: &impl Serialize) -> String {
     // Serialising plain data cannot fail.
     let text = serde_json::to_string(value).unwrap_or_default();
     if !text.contains(acts_on_a_terminal) {

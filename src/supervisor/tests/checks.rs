@@ -151,11 +151,12 @@ fn note_tree_event(world: &mut World<'_>, event: Event) {
             });
         }
         Event::GuardianLost => ledger.guardian_lost = true,
+        Event::MachineStays => ledger.stays = true,
         _ => {}
     }
 }
 
-/// P8.
+/// P8. And what is heard of the machine lengthens no lease and starts nothing.
 fn doubt_changes_nothing(
     world: &World<'_>,
     event: Event,
@@ -164,11 +165,18 @@ fn doubt_changes_nothing(
 ) {
     if matches!(
         event,
-        Event::AttemptUnanswered { .. } | Event::RenewalUnanswered | Event::Tick
+        Event::AttemptUnanswered { .. }
+            | Event::RenewalUnanswered
+            | Event::Tick
+            | Event::MachineGoes { .. }
+            | Event::MachineStays
     ) {
         let moved =
             |action: &Action| matches!(action, Action::Arm(_) | Action::Prepare | Action::Start);
-        assert!(!actions.iter().any(moved), "P8: no answer is no yes");
+        assert!(
+            !actions.iter().any(moved),
+            "P8: no answer is no yes, nor is a notice"
+        );
         assert_eq!(world.supervisor.tenure(), tenure);
     }
 }

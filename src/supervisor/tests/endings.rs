@@ -2,7 +2,9 @@
 
 use super::coverage::Branch;
 use super::world::{World, secs};
-use crate::supervisor::{Action, Event, Leftovers, LossReason, Note, Outcome, StopWhy, Unprepared};
+use crate::supervisor::{
+    Action, AskedBy, Event, Leftovers, LossReason, Note, Outcome, StopWhy, Unprepared,
+};
 
 /// P5, P8: release only after death, and one end that fits what happened.
 pub(super) fn check(world: &mut World<'_>, event: Event, action: Action, earlier: &[Action]) {
@@ -29,6 +31,10 @@ pub(super) fn check(world: &mut World<'_>, event: Event, action: Action, earlier
                 let withdrawn = earlier.contains(&Action::Withdraw);
                 assert!(withdrawn || !held, "left something in the store");
                 world.coverage.mark(match outcome {
+                    Outcome::Asked(AskedBy::ScheduledEvent) if withdrawn => {
+                        Branch::LeftWhileSeeking
+                    }
+                    Outcome::Asked(AskedBy::ScheduledEvent) => Branch::LeftBeforeTheClaim,
                     Outcome::Refused(_) => Branch::RefusedAtLimit,
                     Outcome::Unreachable => Branch::Unreachable,
                     _ => Branch::Interrupted,
@@ -114,7 +120,8 @@ fn outcome_fits(world: &mut World<'_>, event: Event, outcome: Outcome) {
         Some(StopWhy::NotRenewed) => matches!(outcome, Outcome::Lost { .. }),
         _ if after_end => own,
         Some(StopWhy::RunTimeout) => outcome == Outcome::TimedOut,
-        Some(StopWhy::Operator | StopWhy::ScheduledEvent) => matches!(outcome, Outcome::Asked(_)),
+        Some(StopWhy::Operator) => outcome == Outcome::Asked(AskedBy::Operator),
+        Some(StopWhy::ScheduledEvent) => outcome == Outcome::Asked(AskedBy::ScheduledEvent),
         _ => matches!(outcome, Outcome::Lost { .. }),
     };
     assert!(fits, "{outcome:?} after {:?}", ledger.stop);

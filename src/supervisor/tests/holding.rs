@@ -181,12 +181,13 @@ fn a_command_that_ended_in_time_has_not_timed_out() {
 
 #[test]
 fn whoever_asks_is_served_with_the_grace() {
-    for (by, why) in [
-        (AskedBy::Operator, StopWhy::Operator),
-        (AskedBy::ScheduledEvent, StopWhy::ScheduledEvent),
+    let event = Event::MachineGoes { kill_by: at(600.0) };
+    for (event, by, why) in [
+        (Event::StopAsked, AskedBy::Operator, StopWhy::Operator),
+        (event, AskedBy::ScheduledEvent, StopWhy::ScheduledEvent),
     ] {
         let mut rig = Rig::holding(settings());
-        assert_eq!(rig.step(1.0, Event::StopAsked(by)), [stop(why, 10.0)]);
+        assert_eq!(rig.step(1.0, event), [stop(why, 10.0)]);
         assert_eq!(rig.step(1.5, Event::CommandExited(OK)), []);
         let asked = Outcome::Asked(by);
         assert_eq!(rig.step(2.0, Event::TreeEmpty), [Action::Release(asked)]);

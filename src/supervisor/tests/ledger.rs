@@ -50,6 +50,8 @@ pub(super) struct Ledger {
     pub(super) releases: u32,
     pub(super) last_release: Option<Instant>,
     pub(super) last_renewal: Option<Instant>,
+    /// It was said that the machine stays.
+    pub(super) stays: bool,
     /// The store may know of us without our holding anything.
     pub(super) known: bool,
     pub(super) acquiring: Option<Instant>,
@@ -113,6 +115,7 @@ impl Ledger {
             releases: 0,
             last_release: None,
             last_renewal: None,
+            stays: false,
             known: false,
             acquiring: None,
             renewing: None,

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::coverage::Branch;
 use super::ledger::{Asked, Stopped, Tree};
 use super::world::{World, secs};
+use crate::clock::Instant;
 use crate::supervisor::{Action, Deadline, Event, Guards, Leftovers, Phase, StopWhy};
 
 /// Whether this action may be ordered now.
@@ -12,6 +13,10 @@ pub(super) fn check(world: &mut World<'_>, event: Event, action: Action, before:
     let now = world.now;
     let ledger = &mut world.ledger;
     match action {
+        Action::Acquire => {
+            let may = ledger.stays || !world.settings.only_if_machine_stays;
+            assert!(may, "claimed before it was known that the machine stays");
+        }
         Action::Arm(deadline) => arming_counts_from_asking(world, event, deadline),
         Action::Prepare | Action::Start => starting_is_allowed(world, action),
         Action::Renew => renewing_is_patient(world),
@@ -116,16 +121,23 @@ fn stop_has_a_reason(world: &mut World<'_>, event: Event, why: StopWhy, grace: D
     if matches!(why, StopWhy::Lost(_) | StopWhy::Internal) || event == Event::GuardianLost {
         return a_process_is_asked_again(world, event, why, grace);
     }
+    if let (Event::MachineGoes { kill_by }, Some(stop)) = (event, world.ledger.stop) {
+        return a_grace_is_cut_short(world, kill_by, stop, grace);
+    }
     let (now, settings, ledger) = (world.now, &world.settings, &world.ledger);
     assert!(
         ledger.stop.is_none() && ledger.killed.is_none(),
         "stopped twice"
     );
     assert!(!ledger.lost, "P9: a grace after a loss");
-    let expected = match why {
-        StopWhy::NotRenewed => settings.timing.expiry_grace(),
+    let expected = match (why, event) {
+        (StopWhy::NotRenewed, _) => settings.timing.expiry_grace(),
+        (StopWhy::ScheduledEvent, Event::MachineGoes { kill_by }) => {
+            settings.grace.min(kill_by.since(now))
+        }
         _ => settings.grace,
     };
+    let capped = grace < settings.grace && why == StopWhy::ScheduledEvent;
     assert_eq!(grace, expected);
     let mut began = now;
     if why == StopWhy::NotRenewed {
@@ -134,6 +146,9 @@ fn stop_has_a_reason(world: &mut World<'_>, event: Event, why: StopWhy, grace: D
     let (reason, branch) = reason_of(world, event, why);
     assert!(reason, "stopped for no reason: {why:?}");
     world.coverage.mark(branch);
+    if capped {
+        world.coverage.mark(Branch::GraceCapped);
+    }
     let after_end = world.ledger.tree == Tree::Ended;
     world.ledger.stop = Some(Stopped {
         at: now,
@@ -141,6 +156,26 @@ fn stop_has_a_reason(world: &mut World<'_>, event: Event, why: StopWhy, grace: D
         grace,
         why: Some(why),
         after_end,
+    });
+}
+
+/// The machine goes before the grace is over: SIGKILL comes sooner, and never later than it would have. Why
+/// it was stopped, and so the outcome, stays.
+fn a_grace_is_cut_short(world: &mut World<'_>, kill_by: Instant, stop: Stopped, grace: Duration) {
+    let (now, ledger) = (world.now, &mut world.ledger);
+    assert!(ledger.killed.is_none());
+    assert!(
+        now + grace <= kill_by.max(now),
+        "the machine is gone by then"
+    );
+    let ends = (stop.began + stop.grace).max(now);
+    assert!(now + grace <= ends, "P10: the grace was lengthened");
+    world.coverage.mark(Branch::GraceCutShort);
+    ledger.stop = Some(Stopped {
+        at: now,
+        began: now,
+        grace,
+        ..stop
     });
 }
 
@@ -188,9 +223,10 @@ fn reason_of(world: &World<'_>, event: Event, why: StopWhy) -> (bool, Branch) {
                 .is_some_and(|start| now >= start + longest);
             (passed, Branch::TimedOut)
         }
-        StopWhy::Operator | StopWhy::ScheduledEvent => (
-            matches!(event, Event::StopAsked(_)),
-            Branch::AskedWhileRunning,
+        StopWhy::Operator => (event == Event::StopAsked, Branch::AskedWhileRunning),
+        StopWhy::ScheduledEvent => (
+            matches!(event, Event::MachineGoes { .. }),
+            Branch::LeftWhileRunning,
         ),
         StopWhy::Leftovers => (ledger.tree == Tree::Ended, Branch::LeftoversStopped),
         StopWhy::Interrupted => {

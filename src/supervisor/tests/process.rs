@@ -79,9 +79,8 @@ fn silence_stops_and_kills_as_for_a_command() {
 #[test]
 fn an_operator_is_obeyed_with_the_grace_and_renewals_go_on() {
     let mut rig = Rig::holding(guarding());
-    let by = AskedBy::Operator;
     assert_eq!(
-        rig.step(1.0, Event::StopAsked(by)),
+        rig.step(1.0, Event::StopAsked),
         [stop(StopWhy::Operator, 10.0)]
     );
     assert_eq!(rig.tick(6.0), [Action::Renew]);
@@ -103,14 +102,14 @@ fn an_operator_is_obeyed_with_the_grace_and_renewals_go_on() {
     assert_eq!(rig.tick(11.0), [Action::Kill]);
     assert_eq!(
         rig.step(11.1, Event::TreeEmpty),
-        [Action::Release(Outcome::Asked(by))]
+        [Action::Release(Outcome::Asked(AskedBy::Operator))]
     );
 }
 
 #[test]
 fn a_loss_while_it_is_asked_to_end_shortens_what_it_has_left() {
     let mut rig = Rig::holding(guarding());
-    let _asked = rig.step(1.0, Event::StopAsked(AskedBy::Operator));
+    let _asked = rig.step(1.0, Event::StopAsked);
     let why = LostWhy::Broken;
     assert_eq!(
         rig.step(2.0, Event::RenewalLost(why)),
@@ -133,7 +132,7 @@ fn without_the_guardian_it_is_asked_by_the_driver() {
 #[test]
 fn what_has_begun_is_not_undone_by_not_being_needed() {
     let mut rig = Rig::holding(guarding());
-    let _asked = rig.step(1.0, Event::StopAsked(AskedBy::Operator));
+    let _asked = rig.step(1.0, Event::StopAsked);
     assert_eq!(rig.step(1.1, Event::NotNeeded), []);
 }
 

@@ -29,6 +29,7 @@ pub(super) fn settings() -> Settings {
         wait: Wait::No,
         guards: Guards::Command,
         pause_first: secs(0.0),
+        only_if_machine_stays: false,
         prepare: false,
         run_timeout: None,
         grace: secs(10.0),

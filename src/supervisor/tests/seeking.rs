@@ -206,7 +206,7 @@ fn a_scheduled_event_and_a_lost_guardian_end_seeking() {
     let asked = Outcome::Asked(AskedBy::ScheduledEvent);
     let mut rig = Rig::seeking(settings());
     assert_eq!(
-        rig.step(0.1, Event::StopAsked(AskedBy::ScheduledEvent)),
+        rig.step(0.1, Event::MachineGoes { kill_by: at(9.0) }),
         [Action::Withdraw, Action::Finish(asked)]
     );
     let why = LossReason::GuardianDied;

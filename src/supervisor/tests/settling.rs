@@ -3,7 +3,7 @@
 use super::rig::{OK, Rig, armed, at, secs, sent, settings};
 use crate::lease::LostWhy;
 use crate::supervisor::{
-    Action, AskedBy, Event, Leftovers, LossReason, Note, Outcome, Phase, Settings, StopWhy,
+    Action, Event, Leftovers, LossReason, Note, Outcome, Phase, Settings, StopWhy,
 };
 
 const COMPLETED: Outcome = Outcome::Completed(OK);
@@ -162,7 +162,7 @@ fn other_reasons_to_stop_leftovers_keep_the_outcome() {
     );
 
     let mut rig = settling(Leftovers::Wait);
-    let operator = Event::StopAsked(AskedBy::Operator);
+    let operator = Event::StopAsked;
     assert_eq!(rig.step(5.5, operator), [stop(StopWhy::Operator, 10.0)]);
     assert_eq!(
         rig.step(5.8, Event::TreeEmpty),

@@ -18,7 +18,7 @@ fn stopping(grace: f64) -> Rig {
     });
     let why = StopWhy::Operator;
     assert_eq!(
-        rig.step(5.0, Event::StopAsked(AskedBy::Operator)),
+        rig.step(5.0, Event::StopAsked),
         [Action::Stop { why, grace }]
     );
     rig
@@ -105,7 +105,7 @@ fn a_good_answer_after_a_known_loss_is_not_believed() {
 fn one_graceful_stop_is_enough() {
     let mut rig = stopping(10.0);
     assert_eq!(rig.step(5.1, sent(libc::SIGTERM)), []);
-    assert_eq!(rig.step(5.2, Event::StopAsked(AskedBy::ScheduledEvent)), []);
+    assert_eq!(rig.step(5.2, Event::StopAsked), []);
     assert_eq!(rig.step(5.3, Event::StopDue), []);
     assert_eq!(rig.0.stop_why(), Some(StopWhy::Operator));
 }

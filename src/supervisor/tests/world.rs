@@ -5,11 +5,10 @@ use std::time::Duration;
 use super::checks::check;
 use super::coverage::{Branch, Coverage};
 use super::ledger::{Ledger, Tree};
+use super::settings::settings;
 use crate::clock::Instant;
-use crate::lease::{Effect, LostWhy, RefusedWhy, Timing, TimingOptions};
-use crate::supervisor::{
-    Action, AskedBy, CommandEnd, Event, Fatal, Guards, Leftovers, Settings, Supervisor, Wait,
-};
+use crate::lease::{Effect, LostWhy, RefusedWhy};
+use crate::supervisor::{Action, CommandEnd, Event, Fatal, Guards, Settings, Supervisor};
 
 const ENDINGS: [i32; 4] = [libc::SIGHUP, libc::SIGINT, libc::SIGQUIT, libc::SIGTERM];
 
@@ -168,7 +167,8 @@ impl<'a> World<'a> {
             number
         };
         let from_terminal = roll >> 29 & 1 == 0;
-        let by = [AskedBy::Operator, AskedBy::ScheduledEvent][(roll >> 24) as usize % 2];
+        // From what has passed already to what is longer than any grace.
+        let kill_by = self.now + secs(u64::from(roll >> 22 & 15) * 2);
         list.push((12, Move::Tick));
         // Lateness matters most while an answer is under way that could move a deadline.
         let sleeps = if self.ledger.renewing.is_some() {
@@ -183,7 +183,13 @@ impl<'a> World<'a> {
             from_terminal,
         };
         list.push((if seeking { 1 } else { 4 }, Move::Event(signal)));
-        list.push((1, Move::Event(Event::StopAsked(by))));
+        list.push((1, Move::Event(Event::StopAsked)));
+        list.push((2, Move::Event(Event::MachineGoes { kill_by })));
+        let listens = seeking && self.settings.only_if_machine_stays && !self.ledger.stays;
+        list.push((
+            if listens { 90 } else { 1 },
+            Move::Event(Event::MachineStays),
+        ));
         list.push((1, Move::Event(Event::Begin)));
         if self.settings.guards == Guards::Process {
             list.push((1, Move::Event(Event::NotNeeded)));
@@ -281,9 +287,7 @@ impl<'a> World<'a> {
                 Tree::Ordered => Event::CommandStarted { pid: 7 },
                 Tree::Running => Event::CommandExited(CommandEnd::Exited(0)),
                 Tree::Ended if !self.stuck => Event::TreeEmpty,
-                Tree::Ended if ledger.stop.is_none() && !ledger.let_go => {
-                    Event::StopAsked(AskedBy::Operator)
-                }
+                Tree::Ended if ledger.stop.is_none() && !ledger.let_go => Event::StopAsked,
                 _ => {
                     self.renewed(0.0);
                     self.tick();
@@ -355,43 +359,4 @@ impl<'a> World<'a> {
 
 pub(super) const fn secs(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
-}
-
-fn settings(choice: u32) -> Settings {
-    let pick = |shift: u32| (choice >> shift) as usize % 4;
-    let ttl = Some(secs([2, 10, 30, 60][pick(0)]));
-    let options = TimingOptions {
-        ttl,
-        ..TimingOptions::default()
-    };
-    let guards = match pick(28) {
-        0 => Guards::Process,
-        _ => Guards::Command,
-    };
-    let mut leftovers = [
-        Leftovers::Stop,
-        Leftovers::Wait,
-        Leftovers::Leave,
-        Leftovers::Stop,
-    ][pick(8)];
-    // What a hook leaves under `hold` is stopped.
-    if guards == Guards::Process {
-        leftovers = Leftovers::Stop;
-    }
-    Settings {
-        timing: Timing::new(options).unwrap(),
-        wait: [
-            Wait::No,
-            Wait::For(secs(2)),
-            Wait::For(secs(60)),
-            Wait::Forever,
-        ][pick(2)],
-        guards,
-        pause_first: [0, 0, 0, 2].map(secs)[pick(26)],
-        prepare: pick(24) == 0,
-        run_timeout: [None, None, Some(secs(3)), Some(secs(25))][pick(4)],
-        grace: [0, 1, 10, 300].map(secs)[pick(6)],
-        leftovers,
-        leftovers_settle: [0, 1, 1, 5].map(secs)[pick(10)],
-    }
 }

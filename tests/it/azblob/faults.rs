@@ -55,8 +55,13 @@ fn a_server_that_lost_everything_ends_the_hold_and_keeps_others_out() {
     let ran = verb(&other, &url, &run).expect_code(0);
     assert!(ran.took >= TTL, "{ran}");
     assert!(ran.stderr.contains("kept back"), "{ran}");
+    let ended = scene.is_stopped(Duration::from_secs(1), "the command was ");
     // Lost, when the server was back in time to say so.
-    scene.is_stopped(Duration::from_secs(1), "a ");
+    let reasons = ["was lost", "could not be renewed in time"];
+    assert!(
+        reasons.iter().any(|why| ended.stderr.contains(why)),
+        "{ended}"
+    );
 }
 
 fn tokens_rise_across_a_restart_from_files() {

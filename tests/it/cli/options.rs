@@ -43,6 +43,7 @@ fn table() -> impl Iterator<Item = Shown> {
         stopping::SHOWN,
         telling::SHOWN,
         timing::SHOWN,
+        crate::leaving::SHOWN,
         HELP,
     ];
     tables.into_iter().flatten().copied()

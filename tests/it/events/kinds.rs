@@ -31,6 +31,7 @@ const COURSES: &[Course] = &[
     ("a command that is not there", not_there),
     ("a setting that is wrong", wrong),
     ("a signal while waiting", interrupted),
+    ("a machine that goes", crate::leaving::not_started),
 ];
 
 pub(super) fn trials() -> Vec<Trial> {

@@ -25,6 +25,7 @@ pub(crate) fn trials() -> Vec<Trial> {
 
 const STANDBY: &str = "examples/leasectl-standby.service";
 const HOLD: &str = "examples/leasectl-hold.service";
+const EVENTS: &str = "examples/leasectl-scheduled-events.service";
 
 /// The example, with `edits` made: each has to be needed.
 fn example(name: &str, edits: &[(&str, &str)]) -> String {
@@ -70,12 +71,16 @@ fn the_example_units_are_understood() {
         analyze.args(["verify", "--man=no", "units/example.service"]);
         lab.run(&mut analyze)
     };
-    for name in [STANDBY, HOLD] {
+    for (name, known) in [
+        (STANDBY, "WatchdogSec"),
+        (HOLD, "WatchdogSec"),
+        (EVENTS, "RestartSec"),
+    ] {
         let text = example(name, &[("/usr/local/bin/leasectl", LEASECTL)]);
         let ended = check(&text).expect_code(0);
         assert_eq!(ended.stderr, "", "{ended}");
         // What it does not know it says, and what it says is seen.
-        let ended = check(&text.replace("WatchdogSec", "WatchdoogSec"));
+        let ended = check(&text.replace(known, "WatchdoogSec"));
         assert!(ended.stderr.contains("WatchdoogSec"), "{ended}");
     }
 }

@@ -58,7 +58,7 @@ fn every_example_has_a_test() {
     assert_eq!(found, TESTED);
     // Its tests are in `guard/systemd.rs`.
     let units = files("examples", "service");
-    assert_eq!(units.len(), 2, "{units:?}");
+    assert_eq!(units.len(), 3, "{units:?}");
     for script in TESTED {
         let text = fs::read_to_string(root().join(script)).unwrap();
         let first = match script {

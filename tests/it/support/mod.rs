@@ -9,6 +9,7 @@ pub(crate) mod azurite;
 pub(crate) mod events;
 pub(crate) mod lab;
 pub(crate) mod manager;
+pub(crate) mod metadata;
 pub(crate) mod needs;
 pub(crate) mod network;
 pub(crate) mod pattern;
@@ -30,6 +31,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         events::trials(),
         lab::trials(),
         manager::trials(),
+        metadata::tests::trials(),
         needs::trials(),
         network::trials(),
         pattern::trials(),
