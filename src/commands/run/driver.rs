@@ -101,6 +101,11 @@ pub(super) fn once<'a>(
     })
 }
 
+fn keeper(plan: &RunPlan, clock: &Arc<dyn Clock>) -> Keeper {
+    let attempt = plan.settings.timing.attempt();
+    Keeper::new(Arc::clone(&plan.store), Arc::clone(clock), attempt)
+}
+
 impl<'a> Driver<'a> {
     fn new(
         plan: &'a RunPlan,
@@ -112,9 +117,8 @@ impl<'a> Driver<'a> {
         let clock: Arc<dyn Clock> = Arc::new(BootClock);
         let (began, last_renewed_at) = (clock.now(), clock.wall());
         let source = notices::open(plan, &mut audience)?;
-        let attempt = plan.settings.timing.attempt();
         Ok(Self {
-            keeper: Keeper::new(Arc::clone(&plan.store), Arc::clone(&clock), attempt),
+            keeper: keeper(plan, &clock),
             supervisor: Supervisor::new(settings, began),
             plan,
             audience,
