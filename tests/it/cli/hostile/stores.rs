@@ -15,12 +15,12 @@ pub(super) const ROWS: &[Row] = &[
     options(
         "an unknown scheme",
         &["--lease", "x", "--store", "flie:"],
-        "--store: unknown store \"flie\": this build has file, memory, redis, rediss, redis+unix, redis-sentinel, rediss-sentinel, redis-cluster, rediss-cluster; did you mean \"file\"?",
+        "--store: unknown store \"flie\": this build has azblob, azblob+http, azblob+https, file, memory, redis, rediss, redis+unix, redis-sentinel, rediss-sentinel, redis-cluster, rediss-cluster; did you mean \"file\"?",
     ),
     options(
         "a store of another build",
         &["--lease", "x", "--store", "etcd://db1/0"],
-        "--store: unknown store \"etcd\": this build has file, memory, redis, rediss, redis+unix, redis-sentinel, rediss-sentinel, redis-cluster, rediss-cluster",
+        "--store: unknown store \"etcd\": this build has azblob, azblob+http, azblob+https, file, memory, redis, rediss, redis+unix, redis-sentinel, rediss-sentinel, redis-cluster, rediss-cluster",
     ),
     options(
         "an empty URL",
@@ -246,7 +246,7 @@ pub(super) const ROWS: &[Row] = &[
         "a store file of an unknown store",
         |lab| written(lab, 0o600, b"etcd://u:canary@db1/0\n"),
         125,
-        "--store-file: unknown store \"etcd\": this build has file, memory, redis, rediss, redis+unix, redis-sentinel, rediss-sentinel, redis-cluster, rediss-cluster",
+        "--store-file: unknown store \"etcd\": this build has azblob, azblob+http, azblob+https, file, memory, redis, rediss, redis+unix, redis-sentinel, rediss-sentinel, redis-cluster, rediss-cluster",
     ),
     prepared(
         "a store file of another user",

@@ -168,8 +168,8 @@ pub(super) const ROWS: &[Row] = &[
     ),
     options(
         "a wholly unknown option",
-        &["--lease", "x", "--frobnicate"],
-        "there is no option --frobnicate; see leasectl run --help",
+        &["--lease", "x", "--xyzzy"],
+        "there is no option --xyzzy; see leasectl run --help",
     ),
     options(
         "an option twice",
