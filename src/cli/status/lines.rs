@@ -81,8 +81,10 @@ impl Viewer for Lines {
     fn picture(&mut self, seen: &[Observation]) -> Flow {
         self.troubled = false;
         let lines = self.follower.lines(seen, BootClock.now(), BootClock.wall());
+        // A holder whose record is still being written is told of with the next picture.
+        let all_told = self.follower.look_again().is_none();
         match self.put(&lines) {
-            Flow::GoOn if is_so(self.until, seen) => Flow::End,
+            Flow::GoOn if all_told && is_so(self.until, seen) => Flow::End,
             flow => flow,
         }
     }
