@@ -24,7 +24,7 @@ pub struct Client {
     api_version: String,
 }
 
-/// Why there is no document. Each is treated in its own way ([`Pacing`](super::pacing::Pacing)).
+/// Why there is no document. Each is treated in its own way (`Pacing`).
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Trouble {
     /// 400, 405: it is asked in a way that it does not understand.

@@ -102,7 +102,7 @@ pub struct NoticeSourceArgs {
 
     /// The service, or a file with its document
     ///
-    /// http://ADDRESS[:PORT] with a literal address, or file:///PATH. By default http://169.254.169.254.
+    /// http://ADDRESS or http://ADDRESS:PORT with a literal address, or file:///PATH. By default http://169.254.169.254.
     #[arg(long, value_name = "URL", value_parser = values::endpoint)]
     #[arg(default_value = "http://169.254.169.254", hide_default_value = true)]
     pub endpoint: Endpoint,
