@@ -2,6 +2,7 @@
 //! to the other.
 
 use std::os::fd::AsFd;
+use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -10,6 +11,7 @@ use nix::unistd::{Pid as NixPid, setpgid};
 use super::cgroup::Cgroup;
 use super::sys::{self, Pid, Reaped};
 use super::tree::{Pass, Tree};
+use crate::clock::{BootClock, Clock};
 
 /// The process group that the command belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,19 +36,19 @@ pub(super) fn join_group(process: Pid, group: CommandGroup) -> Result<(), Errno>
 }
 
 /// One pass of SIGKILL over the tree.
+///
+/// What the kernel has killed in the cgroup is not frozen: it forks no more, and it may take a drowning
+/// machine seconds to die, in which nobody would reap.
 pub(super) fn kill_pass(tree: &mut Tree, cgroup: Option<&Cgroup>, freeze: bool) -> Pass {
-    /// A frozen tree does not grow: this many passes find every runner of any storm that a machine
-    /// can hold, and bound the pass for what cannot be stopped.
-    const FREEZE_PASSES: usize = 50;
+    /// Every pass over a frozen tree finds fewer runners, so that this is enough for any storm that a
+    /// machine can hold; what cannot be stopped must not keep us from reaping.
+    const LONGEST_FREEZE: Duration = Duration::from_secs(1);
     if let Some(cgroup) = cgroup {
         cgroup.kill();
     }
-    if freeze {
-        for _ in 0..FREEZE_PASSES {
-            if tree.freeze().running == 0 {
-                break;
-            }
-        }
+    if freeze && !cgroup.is_some_and(Cgroup::is_populated) {
+        let until = BootClock.now() + LONGEST_FREEZE;
+        while tree.freeze().running > 0 && BootClock.now() < until {}
     }
     tree.kill()
 }

@@ -127,10 +127,10 @@ fn a_storm_that_goes_on_while_it_is_killed_is_gone(level: Level) {
         Level::Cgroup => 2_000,
     };
     let brew = || Storm::brew(level, &["--expiry-grace", GRACE], "bomb", number);
-    let took = (0..5).map(|_| brew().without_front(GRACE_IS)).collect();
+    let took = (0..3).map(|_| brew().without_front(GRACE_IS)).collect();
     let what = format!("bomb that forks {number} times in a second");
     report(&format!("{what}, front killed, {level}"), took);
-    let took = (0..5).map(|_| brew().without_guardian()).collect();
+    let took = (0..3).map(|_| brew().without_guardian()).collect();
     report(&format!("{what}, guardian killed, {level}"), took);
 }
 
