@@ -7,7 +7,8 @@ use std::time::Duration;
 use libtest_mimic::Trial;
 use nix::sys::signal::Signal;
 
-use super::scene::{STUBBORN, Scene, alone, median, report};
+use super::scene::{STUBBORN, Scene, median, report};
+use crate::support::alone::alone;
 use crate::support::containment::Level;
 use crate::support::lab::{Lab, PATIENCE};
 use crate::support::processes::{boot_now, stopped, wait_until};

@@ -6,9 +6,10 @@ use libtest_mimic::Trial;
 use nix::sys::signal::Signal;
 
 use super::scene::{
-    FAMILY, LEASE, STUBBORN, Scene, alone, assert_lease_is_free, assert_nothing_is_left,
-    guardian_of, median, report,
+    FAMILY, LEASE, STUBBORN, Scene, assert_lease_is_free, assert_nothing_is_left, guardian_of,
+    median, report,
 };
+use crate::support::alone::alone;
 use crate::support::containment::Level;
 use crate::support::lab::{Lab, PATIENCE};
 use crate::support::needs::needs;

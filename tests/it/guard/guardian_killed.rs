@@ -6,9 +6,8 @@ use std::time::Duration;
 use libtest_mimic::Trial;
 use nix::sys::signal::Signal;
 
-use super::scene::{
-    FAMILY, STUBBORN, Scene, alone, assert_lease_is_free, assert_nothing_is_left, report,
-};
+use super::scene::{FAMILY, STUBBORN, Scene, assert_lease_is_free, assert_nothing_is_left, report};
+use crate::support::alone::alone;
 use crate::support::containment::Level;
 use crate::support::lab::{Ended, PATIENCE};
 use crate::support::needs::needs;

@@ -1,6 +1,5 @@
 //! leasectl at work: the front, its guardian, and puppets for a command.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::support::containment::Level;
@@ -104,13 +103,6 @@ pub(super) fn assert_lease_is_held(lab: &Lab) {
     let ended = lab.run(&mut lab.leasectl(["run", "--lease", LEASE, "--", "touch", "overlap"]));
     ended.expect_code(120);
     assert!(!lab.path("overlap").exists());
-}
-
-/// One measurement at a time: hold this meanwhile.
-pub(super) fn alone() -> MutexGuard<'static, ()> {
-    static MEASURING: Mutex<()> = Mutex::new(());
-    // A test that failed has said so itself.
-    MEASURING.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Says what was measured; the tests assert far less, so that a busy machine fails none.

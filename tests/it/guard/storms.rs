@@ -5,9 +5,8 @@ use std::time::Duration;
 use libtest_mimic::Trial;
 use nix::sys::signal::Signal;
 
-use super::scene::{
-    LEASE, alone, assert_lease_is_free, assert_nothing_is_left, guardian_of, report,
-};
+use super::scene::{LEASE, assert_lease_is_free, assert_nothing_is_left, guardian_of, report};
+use crate::support::alone::alone;
 use crate::support::containment::Level;
 use crate::support::lab::{Lab, PATIENCE, Running};
 use crate::support::needs::needs;

@@ -5,6 +5,7 @@ pub(crate) mod trial;
 #[macro_use]
 pub(crate) mod containment;
 
+pub(crate) mod alone;
 pub(crate) mod azurite;
 pub(crate) mod events;
 pub(crate) mod lab;

@@ -4,6 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use libtest_mimic::{Completion, Failed, Trial};
 
+use super::alone::among_others;
 use super::needs::Missing;
 
 /// The tests of a module, by the names of their functions: `trials![first, second]`.
@@ -27,7 +28,7 @@ pub(crate) fn trial(path: &str, body: impl FnOnce() + Send + 'static) -> Trial {
 
 /// Runs the body. A panic that carries [`Missing`] is not a failure but a test that cannot run here.
 fn finish(body: impl FnOnce()) -> Result<Completion, Failed> {
-    let Err(payload) = catch_unwind(AssertUnwindSafe(body)) else {
+    let Err(payload) = among_others(|| catch_unwind(AssertUnwindSafe(body))) else {
         return Ok(Completion::Completed);
     };
     match payload.downcast::<Missing>() {
