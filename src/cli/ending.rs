@@ -23,6 +23,7 @@ pub(super) fn last_word(ended: &Ended, typed: &RunArgs) -> Option<String> {
             .map_or_else(String::new, |error| format!(": {}", chain(error)))
     };
     let stopped = fate(ended, "stopped");
+    let nothing = nothing_was_run(ended);
     Some(match ended.outcome {
         Outcome::Completed(_) | Outcome::Interrupted(_) => return None,
         Outcome::Refused(why) => return refused(ended, why, &lease, typed),
@@ -54,10 +55,10 @@ pub(super) fn last_word(ended: &Ended, typed: &RunArgs) -> Option<String> {
                 None | Some(Wait::No) => "; --wait DURATION tries longer",
                 Some(_) => "",
             };
-            format!("{lease} was not acquired{}; nothing was run{hint}", error())
+            format!("{lease} was not acquired{}; {nothing}{hint}", error())
         }
-        Outcome::Failed(_) => format!("{lease} was not acquired{}; nothing was run", error()),
-        Outcome::NotStarted { errno } => not_started(errno, typed),
+        Outcome::Failed(_) => format!("{lease} was not acquired{}; {nothing}", error()),
+        Outcome::NotStarted { errno } => not_started(errno, ended, typed),
         Outcome::NotPrepared(why) => not_prepared(why),
     })
 }
@@ -68,7 +69,8 @@ fn left(ended: &Ended, lease: &str) -> String {
         let stopped = fate(ended, "stopped");
         format!("{lease} was handed over: {why}; {stopped}")
     } else {
-        format!("{lease} is left to others: {why}; nothing was run")
+        let nothing = nothing_was_run(ended);
+        format!("{lease} is left to others: {why}; {nothing}")
     }
 }
 
@@ -87,7 +89,8 @@ fn lost(why: LossReason, ended: &Ended, lease: &str, error: &str) -> String {
             "the guardian was killed or did not answer; the command was killed".to_owned()
         }
         LossReason::GuardianDied => {
-            "the guardian ended before the command was started; nothing was run".to_owned()
+            let nothing = nothing_was_run(ended);
+            format!("the guardian ended before the command was started; {nothing}")
         }
     }
 }
@@ -103,7 +106,8 @@ fn refused(ended: &Ended, why: RefusedWhy, lease: &str, typed: &RunArgs) -> Opti
         Some(Wait::For(limit)) => format!(", although --wait was {}", span(limit)),
         Some(Wait::Forever) => String::new(),
     };
-    Some(format!("{lease} is {how}; nothing was run{hint}"))
+    let nothing = nothing_was_run(ended);
+    Some(format!("{lease} is {how}; {nothing}{hint}"))
 }
 
 fn not_prepared(why: Unprepared) -> String {
@@ -126,8 +130,17 @@ pub(super) fn failure_of_hook(why: Unprepared) -> String {
     }
 }
 
+/// With `--restart` an earlier run may have run the command.
+const fn nothing_was_run(ended: &Ended) -> &'static str {
+    if ended.ran_before {
+        "the command was not run again"
+    } else {
+        "nothing was run"
+    }
+}
+
 /// Nothing was run: in the words of the kernel, and in those of whoever has to mend it.
-fn not_started(errno: i32, typed: &RunArgs) -> String {
+fn not_started(errno: i32, ended: &Ended, typed: &RunArgs) -> String {
     let program = typed.command.first().map_or(OsStr::new(""), |word| word);
     let has_slash = program.as_encoded_bytes().contains(&b'/');
     let shown = quoted(&program.to_string_lossy());
@@ -146,5 +159,5 @@ fn not_started(errno: i32, typed: &RunArgs) -> String {
         ..=-1 => format!("was not started: {words}"),
         _ => format!("cannot be executed: {words}"),
     };
-    format!("{shown} {why}; nothing was run")
+    format!("{shown} {why}; {}", nothing_was_run(ended))
 }

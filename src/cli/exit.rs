@@ -105,6 +105,7 @@ mod tests {
             started,
             ran: None,
             told_to_end: false,
+            ran_before: false,
             ran_out_stopped: false,
             refused_by: None,
             error: None,

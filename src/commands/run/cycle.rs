@@ -25,6 +25,7 @@ pub fn run(
     let inherited = InheritedSignals::read()?;
     let mut restarts = Restarts::new(plan.restart);
     let mut pause_first = Duration::ZERO;
+    let mut ran_before = false;
     let mut departure = Departure::new(plan.leave_for.as_ref().map(|leave| leave.reasons.clone()));
     loop {
         let settings = Settings {
@@ -32,7 +33,9 @@ pub fn run(
             ..plan.settings
         };
         let audience = Audience::new(people, programs);
-        let ended = once(plan, settings, &inherited, audience, &mut departure)?;
+        let mut ended = once(plan, settings, &inherited, audience, &mut departure)?;
+        ended.ran_before = ran_before;
+        ran_before |= ended.started;
         let ttl = plan.settings.timing.ttl();
         // A signal that came after the last look waits in the kernel, and ends the next run's wait.
         let follows = restarts.after(ended.outcome, ended.ran, ttl);

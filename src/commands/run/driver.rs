@@ -171,6 +171,7 @@ impl<'a> Driver<'a> {
             command,
             needless: self.need.is_over(),
             started: self.start_ordered,
+            ran_before: false,
             ran_out_stopped: self.ran_out_stopped,
             ran: self.started_at.map(|at| self.clock.now().since(at)),
             told_to_end: self.told_to_end,

@@ -17,6 +17,8 @@ pub struct Ended {
     /// Whether the guardian was told to start a command. One that dies right after has perhaps done
     /// so without a report, so that only without the order it is certain that nothing was run.
     pub started: bool,
+    /// Whether an earlier run started one (`--restart`).
+    pub ran_before: bool,
     /// Whether the lease ran out while leasectl was stopped along with the command (Ctrl-Z).
     pub ran_out_stopped: bool,
     /// How long ago the command was started, when it was.

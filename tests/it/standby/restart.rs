@@ -26,6 +26,7 @@ pub(super) fn trials() -> Vec<Trial> {
         a_time_out_is_an_end_like_another,
         a_wait_with_a_limit_is_refused_in_one_line,
         a_command_that_is_not_there_is_no_reason_to_run_again,
+        a_command_that_is_not_there_any_more_was_run_before,
     ]
 }
 
@@ -271,5 +272,19 @@ fn a_command_that_is_not_there_is_no_reason_to_run_again() {
     let ended = lab.run(command.arg("no-such-program")).expect_code(127);
     the_line(&lab, &ended);
     assert_eq!(told(&lab).kinds(), ["acquired", "released", "ended"]);
+    assert_all_is_over(&lab);
+}
+
+fn a_command_that_is_not_there_any_more_was_run_before() {
+    let lab = Lab::new();
+    let program = lab.path("once");
+    std::fs::copy("/bin/rm", &program).unwrap();
+    let mut command = restarting(&lab, "always", &[]);
+    let ended = lab
+        .run(command.arg(&program).arg(&program))
+        .expect_code(127);
+    let line = ended.stderr.trim_end();
+    assert!(line.ends_with("; the command was not run again"), "{line}");
+    assert_eq!(told(&lab).of("acquired").len(), 2);
     assert_all_is_over(&lab);
 }
