@@ -13,6 +13,7 @@
 //! has built it.
 
 mod counts;
+mod goals;
 mod memory;
 mod operations;
 mod peers;

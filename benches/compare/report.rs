@@ -8,7 +8,8 @@ use std::thread::available_parallelism;
 use serde_json::json;
 
 use crate::Outcome;
-use crate::subjects::{ETCDCTL, FILE, FLOCK, REDIS, STATIC_FILE};
+use crate::goals::{Found, GOALS};
+use crate::subjects::{ETCDCTL, FLOCK};
 
 const BEGIN: &str = "<!-- measured: begin -->\n";
 const END: &str = "<!-- measured: end -->\n";
@@ -121,108 +122,21 @@ impl Report {
 
     /// The goals that could be measured: their names, the limit and what was found.
     fn goals(&self) -> Vec<(&'static str, f64, f64)> {
-        const WALL: &str = "wall time around `true`";
-        const HAND_OVER: &str = "clean hand-over to one waiter";
-        const START: &str = "start-up of `--version`";
-        let median = |figure: &str, who: &str| Some(self.row(figure, who)?.quantile(0.5));
-        let p95 = |figure: &str, who: &str| Some(self.row(figure, who)?.quantile(0.95));
-        let ratio = |figure: &str, who, peer| Some(median(figure, who)? / median(figure, peer)?);
-        let private = |who: &str| Some(median("private memory, holding", who)? / 1024.0);
-        let fail = "fail-over after SIGKILL of the holder";
-        let size = "size of the program";
-        let commands = |waiters: &str| median("Redis commands of one hand-over", waiters);
-        let growth = commands("1000 waiting").zip(commands("1 waiting"));
-        let ours = FILE.trim_end_matches(", file");
-        let built = STATIC_FILE.trim_end_matches(", file");
-        let goals = [
-            (
-                "wall time, file store, times flock",
-                1.3,
-                ratio(WALL, FILE, FLOCK),
-            ),
-            (
-                "wall time, static, file store, times flock",
-                1.3,
-                ratio(WALL, STATIC_FILE, FLOCK),
-            ),
-            (
-                "wall time, Redis, times our file store",
-                1.5,
-                ratio(WALL, REDIS, FILE),
-            ),
-            (
-                "wall time, Redis, times etcdctl lock",
-                0.2,
-                ratio(WALL, REDIS, ETCDCTL),
-            ),
-            ("hand-over, file, median, ms", 1.0, median(HAND_OVER, FILE)),
-            ("hand-over, file, p95, ms", 3.0, p95(HAND_OVER, FILE)),
-            (
-                "hand-over, Redis, median, ms",
-                1.0,
-                median(HAND_OVER, REDIS),
-            ),
-            ("hand-over, Redis, p95, ms", 3.0, p95(HAND_OVER, REDIS)),
-            (
-                "hand-over, file, times flock",
-                1.0,
-                ratio(HAND_OVER, FILE, FLOCK),
-            ),
-            (
-                "hand-over, Redis, times etcdctl lock",
-                1.0,
-                ratio(HAND_OVER, REDIS, ETCDCTL),
-            ),
-            ("fail-over, file, median, ms", 10.0, median(fail, FILE)),
-            (
-                "fail-over, Redis, ttl 2s, worst, ms",
-                2100.0,
-                self.worst(fail, "leasectl, Redis, ttl 2s"),
-            ),
-            (
-                "private memory, front, file, MiB",
-                3.0,
-                private("leasectl, file: front"),
-            ),
-            (
-                "private memory, front, Redis, MiB",
-                3.0,
-                private("leasectl, Redis: front"),
-            ),
-            (
-                "private memory, guardian, file, MiB",
-                0.3,
-                private("leasectl, file: guardian"),
-            ),
-            (
-                "Redis commands of a hand-over, 1,000 waiters to 1",
-                1.0,
-                growth.map(|(all, one)| all / one),
-            ),
-            (
-                "size of the program, MiB",
-                12.0,
-                median(size, ours).map(|kib| kib / 1024.0),
-            ),
-            (
-                "size of the static program, MiB",
-                12.0,
-                median(size, built).map(|kib| kib / 1024.0),
-            ),
-            (
-                "`--version`, static, times /bin/true",
-                1.0,
-                ratio(START, built, "/bin/true"),
-            ),
-        ];
-        let measured = goals.into_iter();
+        let measured = GOALS.iter();
         measured
-            .filter_map(|(name, limit, found)| Some((name, limit, found?)))
+            .filter_map(|(name, limit, what)| Some((*name, *limit, self.found(*what)?)))
             .collect()
     }
 
-    fn worst(&self, figure: &str, who: &str) -> Option<f64> {
-        Some(self.row(figure, who)?.quantile(1.0))
+    fn found(&self, what: Found) -> Option<f64> {
+        let at = |figure, who, part| Some(self.row(figure, who)?.quantile(part));
+        match what {
+            Found::Median(figure, who) => at(figure, who, 0.5),
+            Found::P95(figure, who) => at(figure, who, 0.95),
+            Found::Worst(figure, who) => at(figure, who, 1.0),
+            Found::Ratio(figure, who, peer) => Some(at(figure, who, 0.5)? / at(figure, peer, 0.5)?),
+            Found::Mib(figure, who) => at(figure, who, 0.5).map(|kib| kib / 1024.0),
+        }
     }
 
     /// The same for programs.
