@@ -50,6 +50,7 @@
 
 mod acquire;
 mod asks;
+mod az;
 mod config;
 mod connection_string;
 mod creation;
