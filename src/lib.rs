@@ -13,7 +13,7 @@
 //! | 3 | `store/<kind>/` | one folder per store; stores never import each other |
 //! | 2 | `supervisor/`, `keeper.rs`, `process/`, `notices/`, `store/url.rs` | mutually blind |
 //! | 1 | `lease/`, `store/options.rs` | names, claims, holds, tenure, tokens, records, errors, the trait |
-//! | 0 | `clock.rs`, `secret.rs` | |
+//! | 0 | `clock.rs`, `run_id.rs`, `secret.rs` | |
 
 #[cfg(not(all(
     target_os = "linux",
@@ -32,6 +32,7 @@ pub mod lease;
 pub mod notices;
 pub mod process;
 pub mod registry;
+pub mod run_id;
 pub mod secret;
 pub mod store;
 pub mod supervisor;

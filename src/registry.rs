@@ -135,6 +135,7 @@ pub fn open(url: &StoreUrl, context: &OpenContext) -> Result<Arc<dyn LeaseStore>
         "azblob" | "azblob+http" | "azblob+https" => {
             let around = azblob::Surroundings::of_this_process();
             let config = azblob::Config::from_url(url, &around)?;
+            crate::process::leave_no_core();
             Ok(Arc::new(AzblobStore::new(config)))
         }
         #[cfg(feature = "file")]
@@ -156,6 +157,9 @@ pub fn open(url: &StoreUrl, context: &OpenContext) -> Result<Arc<dyn LeaseStore>
         "redis" | "rediss" | "redis+unix" | "redis-sentinel" | "rediss-sentinel"
         | "redis-cluster" | "rediss-cluster" => {
             let config = redis::Config::from_url(url)?;
+            if config.password.is_some() {
+                crate::process::leave_no_core();
+            }
             Ok(Arc::new(RedisStore::new(config)))
         }
         unknown => Err(unknown_store(unknown)),

@@ -100,12 +100,15 @@ fn take(
         format!("; only what refuses a token up to {token} is safe")
     });
     match operator.take_away(name, typed.token, &asker)? {
-        Taking::Taken(before) => {
+        Taking::Taken { before, within } => {
             let who = held::holder_of(&before);
+            let longest = within.map_or_else(String::new, |within| {
+                format!(", for {} at most", humantime::format_duration(within))
+            });
             desk.say(
                 LogLevel::Warn,
                 &format!(
-                    "{lease} was taken away from {who}: its command may still be running, and that of the \
+                    "{lease} was taken away from {who}: its command may still be running{longest}, and that of the \
                      next holder may run beside it{safe}"
                 ),
             );

@@ -35,8 +35,13 @@ pub enum Asking {
 #[derive(Debug)]
 #[must_use]
 pub enum Taking {
-    /// Taken away; what was to be seen before.
-    Taken(Observation),
+    /// Taken away.
+    Taken {
+        /// What was to be seen before.
+        before: Observation,
+        /// How long whoever had it may still act on it, where the store can tell.
+        within: Option<Duration>,
+    },
     /// It is not held under that token; what is to be seen.
     NotHeld(Observation),
     /// This store takes nothing away; what to do instead.
@@ -134,7 +139,7 @@ impl Operator {
                 None => self.keeper.evict(name).await?,
             };
             Ok(match taken {
-                Revoked::Revoked => Taking::Taken(before),
+                Revoked::Revoked { within } => Taking::Taken { before, within },
                 Revoked::NotHeld => Taking::NotHeld(self.keeper.observe(name).await?),
                 Revoked::CannotRevoke(why) => Taking::Impossible(why),
             })

@@ -81,7 +81,10 @@ pub enum HoldEvent {
 #[must_use]
 pub enum Revoked {
     /// Taken away.
-    Revoked,
+    Revoked {
+        /// How long whoever had it may still act on it, where the store can tell.
+        within: Option<Duration>,
+    },
     /// It is not held under that token.
     NotHeld,
     /// This store takes nothing away, because that would end no process; what to do instead.

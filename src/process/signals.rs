@@ -247,11 +247,17 @@ pub fn name_of(number: i32) -> String {
     }
 }
 
+/// From now on this process, and what it forks, leaves no core dump: a credential may be in its memory. A program
+/// that is executed begins without that.
+pub fn leave_no_core() {
+    nix::sys::prctl::set_dumpable(false).ok();
+}
+
 /// Ends this process by `signal` as its default action does, without a core dump; returns where that
 /// does not end it (PID 1 of a namespace, or a signal that ends nothing).
 pub fn die_of(signal: i32) {
     // A core of leasectl would tell nothing of the command, and might hold a credential.
-    nix::sys::prctl::set_dumpable(false).ok();
+    leave_no_core();
     sys::set_disposition(signal, Disposition::Default).ok();
     if let Ok(signal) = Signal::try_from(signal) {
         let mut only = SigSet::empty();

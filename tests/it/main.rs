@@ -66,5 +66,7 @@ fn main() -> ExitCode {
     trials.extend(status::trials());
     trials.extend(support::trials());
     trials.extend(terminal::trials());
-    libtest_mimic::run(&arguments, trials).exit_code()
+    let conclusion = libtest_mimic::run(&arguments, trials);
+    support::azurite::Azurite::empty_the_pool();
+    conclusion.exit_code()
 }

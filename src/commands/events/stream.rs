@@ -5,6 +5,7 @@ use super::line;
 use crate::clock::{BootClock, Clock};
 use crate::lease::FencingToken;
 use crate::process::Outlet;
+use crate::run_id::run_id;
 
 /// What all lines of one process begin with.
 #[derive(Clone, Debug)]
@@ -22,11 +23,8 @@ impl Heading {
     /// The heading of this process, which wants `lease`.
     #[must_use]
     pub fn of(lease: &str) -> Self {
-        let mut run = [0; 8];
-        // Without randomness the lines of several processes cannot be told apart; they are still true.
-        getrandom::fill(&mut run).ok();
         Self {
-            run: run.iter().map(|byte| format!("{byte:02x}")).collect(),
+            run: run_id().to_owned(),
             lease: lease.to_owned(),
             store: None,
             token: None,

@@ -52,6 +52,9 @@ impl AzblobStore {
     }
 
     async fn round(&self, claim: &Claim) -> Result<Round, Trouble> {
+        if let Some(refusal) = self.still_paused(claim).await? {
+            return Ok(Round::Over(refusal));
+        }
         let found = self.look(&claim.name).await?;
         let mine = found
             .as_ref()
@@ -67,6 +70,8 @@ impl AzblobStore {
         if let Some(refusal) = shut(claim, found.as_ref(), &ask, mine) {
             if mine || claim.unanswered {
                 self.withdrawn(claim).await?;
+            } else if ask.paused().is_some() {
+                self.pauses().insert(claim.owner, found);
             }
             return Ok(Round::Over(refusal));
         }
@@ -78,6 +83,21 @@ impl AzblobStore {
             },
         };
         self.take(claim, Before { blob, ask, mine }).await
+    }
+
+    /// Whoever waits for the end of a pause asks for nothing else: one request, and not two, each time.
+    async fn still_paused(&self, claim: &Claim) -> Result<Option<Attempt>, Trouble> {
+        let found = self.pauses().remove(&claim.owner);
+        let Some(found) = found.filter(|_| !claim.unanswered) else {
+            return Ok(None);
+        };
+        let ask = self.asks(&claim.name).await?;
+        if ask.paused().is_none() {
+            return Ok(None);
+        }
+        let refusal = shut(claim, found.as_ref(), &ask, false);
+        self.pauses().insert(claim.owner, found);
+        Ok(refusal)
     }
 
     /// Step 3. The condition makes what was seen valid without a second look, and a late copy of this request

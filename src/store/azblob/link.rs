@@ -17,6 +17,7 @@ use super::tokens::Tokens;
 use super::trouble::Trouble;
 use super::wire::{Answer, Request};
 use crate::lease::Effect;
+use crate::run_id::run_id;
 
 /// A connection that was idle for longer is not used again: Azurite closes it after 5 s, and whoever renews
 /// every 6 s would meet a dead socket each time.
@@ -64,6 +65,8 @@ impl Link {
 
     /// Sends it once.
     pub(super) async fn send(&self, request: &Request) -> Result<Answer, Trouble> {
+        // By this the account's logs can be matched with our events.
+        let request = &request.clone().header("x-ms-client-request-id", run_id());
         let mut url = self.base.clone();
         url.set_path(&format!("{}{}", self.base.path(), request.path));
         if !request.query.is_empty() {
@@ -82,7 +85,13 @@ impl Link {
             sent = sent.header("content-length", "0");
         }
         let response = sent.send().await.map_err(|error| Trouble::of(&error))?;
-        read(request, response).await
+        let answer = read(request, response).await?;
+        if let Signing::Token(tokens) = &self.sign_in
+            && answer.refuses_who_asks()
+        {
+            tokens.distrust().await;
+        }
+        Ok(answer)
     }
 
     async fn sign(

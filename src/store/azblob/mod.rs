@@ -24,7 +24,7 @@
 //! 7. *Release*: write how it ended, then release.
 //! 8. *Stop, pause, resume*: read, change and write the ask blob under a condition. *Revoke*: break without a period, which
 //!    lets nobody renew any more, then at once; both If-Match the blob whose token was compared.
-//! 9. *Wait* and *look on*: nothing is pushed, so look again (`poll`).
+//! 9. *Wait* and *look on*: nothing is pushed, so look again (`poll`), while paused at the ask blob alone.
 //!
 //! # What is not there, and the guard
 //!
@@ -50,6 +50,7 @@
 
 mod acquire;
 mod asks;
+mod az;
 mod config;
 mod connection_string;
 mod creation;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::acquire::went_away;
 use super::asks::{Asks, OfToken, PauseAsked};
-use super::look::{AskBlob, Blob, cooldown_until};
+use super::look::{AskBlob, Blob, Lease, cooldown_until};
 use super::metadata::Metadata;
 use super::names::{Named, lease_blob, read};
 use super::store::AzblobStore;
@@ -126,12 +126,16 @@ impl AzblobStore {
         let Some(blob) = self.look(name).await? else {
             return Ok(Revoked::NotHeld);
         };
-        if blob.held_under() != Some(token) || !self.broke(name, &blob).await? {
+        if blob.held_under() != Some(token) {
             return Ok(Revoked::NotHeld);
+        }
+        let revoked = self.broke(name, &blob).await?;
+        if revoked == Revoked::NotHeld {
+            return Ok(revoked);
         }
         // Its holder cannot write its end any more. For people only: it is taken away whatever becomes of this.
         self.noted(name, token, asker).await.ok();
-        Ok(Revoked::Revoked)
+        Ok(revoked)
     }
 
     /// The same for a lease that another tool took: never for one of ours.
@@ -141,25 +145,32 @@ impl AzblobStore {
         let Some(blob) = strange else {
             return Ok(Revoked::NotHeld);
         };
-        Ok(match self.broke(name, &blob).await? {
-            true => Revoked::Revoked,
-            false => Revoked::NotHeld,
-        })
+        self.broke(name, &blob).await
     }
 
-    /// Breaks the lease of a blob that is as it was seen; false: it is not.
-    async fn broke(&self, name: &LeaseName, blob: &Blob) -> Result<bool, Trouble> {
+    /// Breaks the lease of a blob that is as it was seen.
+    async fn broke(&self, name: &LeaseName, blob: &Blob) -> Result<Revoked, Trouble> {
+        let mut within = None;
         for period in [None, Some(0)] {
             let request = Request::break_lease(&self.lease_at(name), period, &blob.etag);
             let answer = self.send(&request).await?;
             match verdict::of(Op::Break, &answer, true) {
+                // Only the first says how much was left, in whole seconds.
+                Verdict::Yes if period.is_none() && blob.lease != Lease::Infinite => {
+                    let left = answer.header("x-ms-lease-time");
+                    let left = left.and_then(|left| left.parse::<u64>().ok());
+                    within = left.map(|left| Duration::from_secs(left.saturating_add(1)));
+                }
                 Verdict::Yes => {}
                 // Over already: by the first of the two, or by itself.
-                Verdict::Lost(_) | Verdict::Again | Verdict::Absent => return Ok(period.is_some()),
+                Verdict::Lost(_) | Verdict::Again | Verdict::Absent if period.is_none() => {
+                    return Ok(Revoked::NotHeld);
+                }
+                Verdict::Lost(_) | Verdict::Again | Verdict::Absent => {}
                 other => return Err(other.unexpected()),
             }
         }
-        Ok(true)
+        Ok(Revoked::Revoked { within })
     }
 
     async fn noted(

@@ -38,6 +38,8 @@ pub struct AzblobStore {
     link: OnceCell<Link>,
     /// What was written with each grant of this process, for its release.
     grants: Mutex<HashMap<OwnerId, Grant>>,
+    /// The blob of a lease that was paused when it was last asked for.
+    paused: Mutex<HashMap<OwnerId, Option<Blob>>>,
 }
 
 /// The lease's blob as its holder last wrote it: nobody else writes it.
@@ -59,6 +61,7 @@ impl AzblobStore {
             config,
             link: OnceCell::new(),
             grants: Mutex::default(),
+            paused: Mutex::default(),
         }
     }
 
@@ -71,6 +74,10 @@ impl AzblobStore {
 
     pub(super) fn grants(&self) -> MutexGuard<'_, HashMap<OwnerId, Grant>> {
         self.grants.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn pauses(&self) -> MutexGuard<'_, HashMap<OwnerId, Option<Blob>>> {
+        self.paused.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) async fn send(&self, request: &Request) -> Result<Answer, Trouble> {

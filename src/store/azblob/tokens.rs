@@ -12,15 +12,17 @@ use azure_core::error::ErrorKind;
 use azure_core::http::{ClientOptions, RetryOptions, Transport};
 use azure_core::time::OffsetDateTime;
 use azure_identity::{
-    AzureCliCredential, ClientAssertionCredentialOptions, ClientSecretCredential,
-    ClientSecretCredentialOptions, ManagedIdentityCredential, ManagedIdentityCredentialOptions,
-    UserAssignedId, WorkloadIdentityCredential, WorkloadIdentityCredentialOptions,
+    AzureCliCredential, AzureCliCredentialOptions, ClientAssertionCredentialOptions,
+    ClientSecretCredential, ClientSecretCredentialOptions, ManagedIdentityCredential,
+    ManagedIdentityCredentialOptions, UserAssignedId, WorkloadIdentityCredential,
+    WorkloadIdentityCredentialOptions,
 };
 use reqwest::Client;
 use rustls::ClientConfig;
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 
+use super::az::Az;
 use super::link;
 use super::sign_in::TokenFrom;
 use super::trouble::{Trouble, shown};
@@ -44,6 +46,7 @@ pub(super) struct Tokens {
     ways: Vec<Way>,
     client: Client,
     direct: Client,
+    az: Arc<Az>,
     kept: Mutex<Kept>,
 }
 
@@ -51,6 +54,7 @@ pub(super) struct Tokens {
 struct Kept {
     token: Option<AccessToken>,
     /// The way that worked, and stays the way.
+    way: Option<Way>,
     from: Option<Arc<dyn TokenCredential>>,
     refused_at: Option<Instant>,
 }
@@ -94,6 +98,7 @@ impl Tokens {
             client: link::client(tls, true)?,
             // The metadata service is on the machine: a proxy would ask for another machine's identity.
             direct: link::client(tls, false)?,
+            az: Arc::default(),
             kept: Mutex::default(),
         })
     }
@@ -117,10 +122,23 @@ impl Tokens {
         self.fresh(&mut kept).await
     }
 
+    /// The service does not take it, whatever it says of its own end: the next request has a new one. The library
+    /// keeps it too, so that it has to begin anew.
+    pub(super) async fn distrust(&self) {
+        let mut kept = self.kept.lock().await;
+        (kept.token, kept.from, kept.refused_at) = (None, None, None);
+    }
+
     async fn fresh(&self, kept: &mut Kept) -> Result<Secret, Trouble> {
-        if let Some(from) = kept.from.clone() {
+        if let Some(way) = kept.way.clone() {
+            let failed = |why| trouble(vec![(way.name(), why)]);
+            let from = match kept.from.clone() {
+                Some(from) => from,
+                None => self.credential(&way).map_err(failed)?,
+            };
+            kept.from = Some(Arc::clone(&from));
             let token = from.get_token(&[SCOPE], None).await;
-            let token = token.map_err(|error| trouble(vec![("", why(&error))]))?;
+            let token = token.map_err(|error| failed(why(&error)))?;
             kept.token = Some(token.clone());
             return Ok(secret(&token));
         }
@@ -141,13 +159,13 @@ impl Tokens {
                     }
                     () = limit => Err(Why {
                         passing: true,
-                        text: "the metadata service did not answer within 1s; is this a machine of Azure?".to_owned(),
+                        text: "the metadata service gave no token within 1s; is this a machine of Azure, with an identity?".to_owned(),
                     }),
                 }
             };
             match tried.await {
                 Ok((from, token)) => {
-                    kept.from = Some(from);
+                    (kept.way, kept.from) = (Some(way.clone()), Some(from));
                     kept.token = Some(token.clone());
                     return Ok(secret(&token));
                 }
@@ -191,9 +209,11 @@ impl Tokens {
                 }))
                 .map(|made| -> Arc<dyn TokenCredential> { made })
             }
-            Way::Cli => {
-                AzureCliCredential::new(None).map(|made| -> Arc<dyn TokenCredential> { made })
-            }
+            Way::Cli => AzureCliCredential::new(Some(AzureCliCredentialOptions {
+                executor: Some(Arc::<Az>::clone(&self.az)),
+                ..AzureCliCredentialOptions::default()
+            }))
+            .map(|made| -> Arc<dyn TokenCredential> { made }),
         };
         made.map_err(|error| why(&error))
     }
@@ -236,10 +256,8 @@ fn why(error: &azure_core::Error) -> Why {
 /// No way worked. It is worth asking again where one of them only did not answer.
 fn trouble(reasons: Vec<(&'static str, Why)>) -> Trouble {
     let passing = reasons.iter().any(|(_, why)| why.passing);
-    let each = reasons.iter().map(|(name, why)| match *name {
-        "" => why.text.clone(),
-        name => format!("{name}: {}", why.text),
-    });
+    let each = reasons.iter();
+    let each = each.map(|(name, why)| format!("{name}: {}", why.text));
     let all = each.collect::<Vec<_>>().join("; ");
     let text = format!("signing in failed ({all})");
     if passing {

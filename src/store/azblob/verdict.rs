@@ -5,6 +5,7 @@
 use super::trouble::{Trouble, shown};
 use super::wire::Answer;
 use crate::lease::{Effect, LostWhy};
+use crate::run_id::run_id;
 
 /// What was asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -176,11 +177,13 @@ fn unfit(asked: Asked, status: u16, code: &str) -> Trouble {
     }
 }
 
+/// What it answered, and by what the request is found in the account's logs.
 fn named(status: u16, code: &str) -> String {
-    match code {
+    let what = match code {
         "" => format!("HTTP {status}"),
         code => shown(code),
-    }
+    };
+    format!("{what}, request {}", run_id())
 }
 
 #[cfg(test)]

@@ -160,6 +160,12 @@ impl Answer {
         self.headers.get(name)?.to_str().ok()
     }
 
+    /// Whether it says that we are not whom we say, rather than that we may not do this.
+    pub(super) fn refuses_who_asks(&self) -> bool {
+        let code = self.code.as_deref().unwrap_or_default();
+        self.status == 401 || matches!(code, "AuthenticationFailed" | "InvalidAuthenticationInfo")
+    }
+
     /// A header with an instant, in seconds since 1970.
     pub(super) fn instant(&self, name: &str) -> Option<u64> {
         let instant = parse_rfc7231(self.header(name)?).ok()?;

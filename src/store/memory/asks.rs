@@ -108,7 +108,7 @@ impl Leases {
             };
             record.end(&ending, now.wall);
         }
-        Revoked::Revoked
+        Revoked::Revoked { within: None }
     }
 
     /// All that are held or shut, or have a record, by name.

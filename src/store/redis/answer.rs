@@ -187,7 +187,7 @@ pub(super) fn told(value: Value, name: &LeaseName) -> Understood<Asked> {
 
 pub(super) fn revoked(value: Value, name: &LeaseName) -> Understood<Revoked> {
     Ok(match stopped(value, name)? {
-        Some(_) => Revoked::Revoked,
+        Some(_) => Revoked::Revoked { within: None },
         None => Revoked::NotHeld,
     })
 }

@@ -20,21 +20,26 @@ pub(crate) fn trials() -> Vec<Trial> {
     ]
 }
 
+/// A server that no other test gets.
+fn own() -> Azurite {
+    Azurite::start(&["--inMemoryPersistence"])
+}
+
 fn a_silent_server_stops_the_command_in_time() {
-    let mut scene = Scene::start();
+    let mut scene = Scene::on(own());
     scene.server.send(Signal::SIGSTOP);
     scene.is_stopped(TTL, "a could not be renewed in time");
     scene.server.send(Signal::SIGCONT);
 }
 
 fn a_dead_server_stops_the_command_in_time() {
-    let mut scene = Scene::start();
+    let mut scene = Scene::on(own());
     scene.server.down();
     scene.is_stopped(TTL, "a could not be renewed in time");
 }
 
 fn a_short_silence_is_survived() {
-    let scene = Scene::start();
+    let scene = Scene::on(own());
     scene.server.send(Signal::SIGSTOP);
     wait_until(PATIENCE, "doubt", || {
         scene.said().contains("no answer within")
@@ -44,7 +49,7 @@ fn a_short_silence_is_survived() {
 }
 
 fn a_server_that_lost_everything_ends_the_hold_and_keeps_others_out() {
-    let mut scene = Scene::start();
+    let mut scene = Scene::on(own());
     scene.server.down();
     scene.server.up();
     // The container is made anew by the next one who comes: nobody gets a lease in it for the time to live of

@@ -24,7 +24,7 @@ impl Scene {
     /// Returns when the command runs.
     #[track_caller]
     pub(super) fn start() -> Self {
-        Self::on(Azurite::start(&["--inMemoryPersistence"]))
+        Self::on(Azurite::in_memory())
     }
 
     /// The same on a server that is there.
@@ -37,8 +37,25 @@ impl Scene {
     /// The same by way of a URL.
     #[track_caller]
     pub(super) fn at(server: Azurite, url: &str) -> Self {
-        let lab = Lab::new();
-        let run = lab.spawn(&mut command(&lab, url));
+        Self::with(server, url, &[])
+    }
+
+    /// The same with these variables.
+    #[track_caller]
+    pub(super) fn with(server: Azurite, url: &str, variables: &[(&str, String)]) -> Self {
+        Self::within(Lab::new(), server, url, variables)
+    }
+
+    /// The same in a place that is prepared.
+    #[track_caller]
+    pub(super) fn within(
+        lab: Lab,
+        server: Azurite,
+        url: &str,
+        variables: &[(&str, String)],
+    ) -> Self {
+        let mut command = command(&lab, url);
+        let run = lab.spawn(command.envs(variables.iter().cloned()));
         wait_until(PATIENCE, "the command to run", || run.stdout() == "ready\n");
         Self {
             lab,

@@ -22,7 +22,7 @@ pub(crate) fn trials() -> Vec<Trial> {
 const RUN: [&str; 5] = ["run", "--lease", "a", "--", "true"];
 
 fn memory() -> Azurite {
-    Azurite::start(&["--inMemoryPersistence"])
+    Azurite::in_memory()
 }
 
 fn a_time_to_live_outside_of_azures_limits_is_refused_with_them() {
@@ -90,7 +90,10 @@ fn a_connection_string_signs_in() {
     let mut run = lab.leasectl(RUN);
     run.env(
         "LEASECTL_STORE",
-        "azblob://devstoreaccount1/leases?restart-guard=off",
+        format!(
+            "azblob://devstoreaccount1/{}?restart-guard=off",
+            server.container()
+        ),
     );
     run.env("AZURE_STORAGE_CONNECTION_STRING", text);
     lab.run(&mut run).expect_code(0);

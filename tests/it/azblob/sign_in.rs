@@ -4,15 +4,12 @@ use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
-use std::process::Command;
 use std::thread;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use libtest_mimic::Trial;
-use tempfile::TempDir;
 
+use super::identity::{STORAGE, secured, token};
 use super::scene::OPTIONS;
 use super::stranger::python;
 use crate::support::azurite::Azurite;
@@ -33,14 +30,14 @@ const RUN: [&str; 5] = ["run", "--lease", "a", "--", "true"];
 /// With rights on the blobs of one container, whose age it may not see.
 fn a_sas_signs_in_and_is_not_repeated() {
     needs("python-azure");
-    let server = Azurite::start(&["--inMemoryPersistence"]);
+    let server = Azurite::in_memory();
     let sas = python(
         &server,
         r#"
 from datetime import datetime, timedelta, timezone
 from azure.storage.blob import generate_container_sas, ContainerSasPermissions
 container.create_container()
-print(generate_container_sas("devstoreaccount1", "leases", account_key=key,
+print(generate_container_sas("devstoreaccount1", sys.argv[2], account_key=key,
     permission=ContainerSasPermissions(read=True, add=True, create=True, write=True, list=True),
     expiry=datetime.now(timezone.utc) + timedelta(hours=1), version="2021-12-02"))
 "#,
@@ -61,55 +58,8 @@ print(generate_container_sas("devstoreaccount1", "leases", account_key=key,
     assert!(!refused.stderr.contains(signature), "{refused}");
 }
 
-/// An Azurite that wants tokens, and the authority that its certificate is of.
-fn secured() -> (Azurite, TempDir) {
-    needs("openssl");
-    const SCRIPT: &str = "
-        key='-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes'
-        openssl req -x509 $key -days 3 -subj /CN=ca -keyout ca.key -out ca.crt
-        openssl req $key -subj /CN=server -keyout server.key -out server.csr
-        echo 'subjectAltName=IP:127.0.0.1' >server.ext
-        openssl x509 -req -in server.csr -CA ca.crt -CAkey ca.key -CAcreateserial -days 3 \\
-            -extfile server.ext -out server.crt";
-    let keys = tempfile::tempdir().unwrap();
-    let mut sh = Command::new("sh");
-    let made = sh
-        .args(["-euc", SCRIPT])
-        .current_dir(keys.path())
-        .output()
-        .unwrap();
-    assert!(made.status.success(), "{made:?}");
-    let file = |name: &str| keys.path().join(name).display().to_string();
-    let server = Azurite::start(&[
-        "--inMemoryPersistence",
-        "--oauth",
-        "basic",
-        "--cert",
-        &file("server.crt"),
-        "--key",
-        &file("server.key"),
-    ]);
-    (server, keys)
-}
-
-/// A token as Azurite wants it, which looks at no signature.
-fn token(audience: &str) -> String {
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap()
-        .as_secs();
-    let payload = serde_json::json!({
-        "aud": audience,
-        "iss": "https://sts.windows.net/ab1f708d-50f6-404c-a006-d71b2ac7a606/",
-        "nbf": now - 60, "iat": now - 60, "exp": now + 3600,
-    });
-    let encode = |text: String| URL_SAFE_NO_PAD.encode(text);
-    let head = encode(r#"{"alg":"none","typ":"JWT"}"#.to_owned());
-    format!("{head}.{}.canary", encode(payload.to_string()))
-}
-
 /// What an app of Azure asks for its identity's token, as documented: a header proves who asks.
-fn identity_endpoint(token: String) -> String {
+pub(super) fn identity_endpoint(token: String) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     thread::spawn(move || {
@@ -152,19 +102,22 @@ fn run_as_an_app(server: &Azurite, ca: &str, audience: &str) -> Ended {
         "LEASECTL_STORE",
         format!("azblob+https://127.0.0.1:{port}/devstoreaccount1/leases?{OPTIONS}&auth=managed-identity{ca}"),
     );
-    run.env("IDENTITY_ENDPOINT", identity_endpoint(token(audience)));
+    run.env(
+        "IDENTITY_ENDPOINT",
+        identity_endpoint(token(audience, 3600)),
+    );
     run.env("IDENTITY_HEADER", "c4nary");
     lab.run(&mut run)
 }
 
 fn a_managed_identity_signs_in_over_tls() {
-    let (server, keys) = secured();
+    let (server, keys) = secured(Vec::new());
     let ca = format!("&ca={}", keys.path().join("ca.crt").display());
-    run_as_an_app(&server, &ca, "https://storage.azure.com").expect_code(0);
+    run_as_an_app(&server, &ca, STORAGE).expect_code(0);
 }
 
 fn a_token_for_something_else_is_denied_and_not_repeated() {
-    let (server, keys) = secured();
+    let (server, keys) = secured(Vec::new());
     let ca = format!("&ca={}", keys.path().join("ca.crt").display());
     let refused = run_as_an_app(&server, &ca, "https://vault.azure.net").expect_code(125);
     assert!(refused.stderr.contains("AuthenticationFailed"), "{refused}");
@@ -175,7 +128,7 @@ fn a_token_for_something_else_is_denied_and_not_repeated() {
 }
 
 fn a_certificate_that_is_not_trusted_is_refused() {
-    let (server, _keys) = secured();
-    let refused = run_as_an_app(&server, "", "https://storage.azure.com").expect_code(125);
+    let (server, _keys) = secured(Vec::new());
+    let refused = run_as_an_app(&server, "", STORAGE).expect_code(125);
     assert!(refused.stderr.contains("not trusted"), "{refused}");
 }

@@ -22,10 +22,10 @@ const PREAMBLE: &str = r#"
 import sys
 from azure.core.exceptions import HttpResponseError
 from azure.storage.blob import BlobServiceClient
-key = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
-url = f"http://127.0.0.1:{sys.argv[1]}/devstoreaccount1"
+account, key = sys.argv[3:5]
+url = f"http://127.0.0.1:{sys.argv[1]}/{account}"
 service = BlobServiceClient(url, credential=key, api_version="2021-12-02")
-container = service.get_container_client("leases")
+container = service.get_container_client(sys.argv[2])
 blob = container.get_blob_client("a")
 def refused(act):
     try:
@@ -38,11 +38,22 @@ def refused(act):
 /// What the script prints.
 #[track_caller]
 pub(super) fn python(server: &Azurite, script: &str) -> String {
+    const KEY: &str =
+        "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==";
+    python_as(("devstoreaccount1", KEY), server, script)
+}
+
+/// The same in another account.
+#[track_caller]
+pub(super) fn python_as((account, key): (&str, &str), server: &Azurite, script: &str) -> String {
     let mut python = Command::new("python-azure");
     python.args([
         "-c",
         &format!("{PREAMBLE}{script}"),
         &server.port().to_string(),
+        server.container(),
+        account,
+        key,
     ]);
     let output = python.output().unwrap();
     assert!(output.status.success(), "{script}: {output:?}");
@@ -52,7 +63,7 @@ pub(super) fn python(server: &Azurite, script: &str) -> String {
 /// An Azurite in which another tool keeps something, and has leased it for ever.
 fn leased_by_another_tool() -> Azurite {
     needs("python-azure");
-    let server = Azurite::start(&["--inMemoryPersistence"]);
+    let server = Azurite::in_memory();
     python(
         &server,
         "container.create_container()\nblob.upload_blob(b'hello', metadata={'team': 'x'})\nblob.acquire_lease(-1)",

@@ -159,7 +159,10 @@ fn a_late_answer_is_not_taken_for_that_to_the_next_request() {
             reason: None,
         };
         let revoked = ways.sure.revoke(&hold.name, hold.token, &asker).await;
-        assert_eq!(revoked.unwrap(), leasectl::lease::Revoked::Revoked);
+        assert!(matches!(
+            revoked,
+            Ok(leasectl::lease::Revoked::Revoked { .. })
+        ));
         let renewed = ways.shaky.renew(&hold).await.unwrap();
         assert!(matches!(renewed, Renewal::Lost { .. }), "{renewed:?}");
     });

@@ -35,8 +35,10 @@ pub(crate) fn trials() -> Vec<Trial> {
 const FOR_BASH: &str = "examples/hold-coproc.sh";
 
 /// The scripts that the tests below run; those with `hold` are run in `hold/scripts.rs`, those with
-/// Redis in `redis/example.rs`.
-const TESTED: [&str; 11] = [
+/// Redis in `redis/example.rs`, and those with Azure in `azblob/example.rs`.
+const TESTED: [&str; 13] = [
+    "examples/azure-vm.sh",
+    "examples/azurite.sh",
     "examples/container-entrypoint.sh",
     "examples/cron-redis.sh",
     "examples/cron.sh",

@@ -20,6 +20,7 @@ pub(crate) mod puppet;
 pub(crate) mod random;
 pub(crate) mod redis;
 pub(crate) mod source;
+pub(crate) mod spoiler;
 pub(crate) mod systemd;
 pub(crate) mod witness;
 

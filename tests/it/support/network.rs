@@ -70,6 +70,12 @@ impl Network {
         self.server.enter()
     }
 
+    /// Runs a script on the server's machine.
+    #[track_caller]
+    pub(crate) fn prepare(&self, script: &str) {
+        self.server.run(script);
+    }
+
     /// The words before a command that is to run on a host.
     pub(crate) fn at(&self, host: usize) -> Vec<String> {
         self.hosts[host].enter()
