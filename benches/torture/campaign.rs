@@ -18,9 +18,10 @@ use crate::processes::{census, raw_now, send};
 use crate::proxy::{Lane, lanes};
 use crate::schedule::{Fault, Schedule};
 use crate::server::Server;
+use crate::verdict::failures;
 
 const POLL: Duration = Duration::from_millis(8);
-const CENSUS: Duration = Duration::from_secs(1);
+const CENSUS: Duration = Duration::from_secs(4);
 /// What a kill may take on a busy machine.
 pub(crate) const SLACK: Duration = Duration::from_secs(2);
 
@@ -51,6 +52,8 @@ impl Tally {
 #[derive(Debug)]
 pub(crate) enum Undo {
     Continue(u32),
+    /// The same for those whose command nobody could stop meanwhile, and which they stop now: a contender.
+    ContinueKiller(u32, u64),
     Heal(usize),
     ServerUp,
     ServerGoesOn,
@@ -144,14 +147,18 @@ impl Campaign {
         let mut due = Instant::now();
         while self.tally.injections() < self.options.injections
             && began.elapsed() < self.options.limit
+            && !self.is_caught()
         {
             let injection = schedule.next();
             due += injection.after;
             while Instant::now() < due {
                 self.turn()?;
             }
-            let hit = self.inflict(&injection)?;
-            if hit {
+            if self.inflict(&injection)? {
+                if (self.tally.injections() + 1).is_multiple_of(1_000) {
+                    let hits = self.tally.injections() + 1;
+                    println!("{hits} injections, {:.0?}", began.elapsed());
+                }
                 *self.tally.hits.entry(injection.fault).or_default() += 1;
             } else {
                 self.tally.missed += 1;
@@ -160,6 +167,13 @@ impl Campaign {
             due = due.max(Instant::now() - Duration::from_millis(200));
         }
         Ok(schedule.digest())
+    }
+
+    /// A mistake made on purpose has been seen: how soon is all that is asked.
+    fn is_caught(&self) -> bool {
+        let counts = &self.judge.history().counts;
+        let mut failures = failures(counts, &self.tally).into_iter();
+        self.options.mutant.is_some() && failures.any(|(_, times)| times > 0)
     }
 
     /// One look at everything.
@@ -202,6 +216,11 @@ impl Campaign {
         for undo in due {
             match undo {
                 Undo::Continue(pid) => drop(send(pid, Signal::SIGCONT)),
+                Undo::ContinueKiller(pid, number) => {
+                    send(pid, Signal::SIGCONT);
+                    let slack = u64::try_from(SLACK.as_nanos())?;
+                    self.judge.history().dead_by(number, raw_now() + slack);
+                }
                 Undo::Heal(slot) => {
                     if let (Some(lane), Some(busy)) =
                         (self.lanes.get(slot), self.busy.get_mut(slot))

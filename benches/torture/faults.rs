@@ -167,8 +167,11 @@ impl Campaign {
         for pid in targets {
             send(pid, signal);
             if signal == Signal::SIGSTOP {
-                self.undos
-                    .push((Instant::now() + injection.lasts, Undo::Continue(pid)));
+                let undo = match fault {
+                    Fault::StopBoth => Undo::ContinueKiller(pid, number),
+                    _ => Undo::Continue(pid),
+                };
+                self.undos.push((Instant::now() + injection.lasts, undo));
             }
         }
         if let Some(by) = self.end_of(injection) {
@@ -185,7 +188,6 @@ impl Campaign {
         match injection.fault {
             Fault::KillFront => Some(ttl / 6 + SLACK),
             Fault::KillGuardian => Some(SLACK),
-            Fault::StopBoth => Some(injection.lasts + SLACK),
             Fault::StopFront | Fault::Cut | Fault::HoldRequests | Fault::HoldAnswers
                 if leases_end && injection.lasts >= ttl =>
             {

@@ -14,6 +14,7 @@ pub(crate) const USAGE: &str = "usage: cargo bench --bench torture -- [OPTION VA
   --ttl SECONDS    time to live (4)             --gap MS        between two faults, on average (60)
   --hogs N         busy loops beside it (0)     --limit SECONDS gives up as invalid (3600)
   --binary PATH    another leasectl than the one built for this
+  --mutant NAME    a mistake of src/mutant.rs, with --features mutants (none)
 or: --kill-time N [--hogs N] [--ttl SECONDS]    N kills at the deadline, timed";
 
 /// Who holds the leases.
@@ -61,6 +62,7 @@ pub(crate) struct Options {
     pub(crate) limit: Duration,
     pub(crate) kill_time: Option<u64>,
     pub(crate) binary: String,
+    pub(crate) mutant: Option<String>,
 }
 
 impl Options {
@@ -80,6 +82,7 @@ impl Options {
             limit: Duration::from_secs(3_600),
             kill_time: None,
             binary: env!("CARGO_BIN_EXE_leasectl").to_owned(),
+            mutant: None,
         };
         // cargo adds `--bench`.
         let mut words = words.iter().filter(|word| *word != "--bench");
@@ -114,6 +117,10 @@ impl Options {
             ("--gap", number) => self.gap = Duration::from_millis(number.parse()?),
             ("--hogs", number) => self.hogs = number.parse()?,
             ("--limit", number) => self.limit = Duration::from_secs(number.parse()?),
+            ("--mutant", _) if !cfg!(feature = "mutants") => {
+                return Err("--mutant needs a build with --features mutants".into());
+            }
+            ("--mutant", name) => self.mutant = Some(name.to_owned()),
             ("--binary", path) => self.binary = path.to_owned(),
             ("--kill-time", number) => self.kill_time = Some(number.parse()?),
             _ => return Err(format!("{word} {value} is not understood\n{USAGE}").into()),

@@ -34,7 +34,7 @@ const LEFT: Duration = Duration::from_secs(4);
 const STORM: u64 = 12;
 
 /// A daemon closes files up to this number.
-const FILES: i32 = 64;
+const FILES: i32 = 255;
 
 /// What kind of command it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,7 +44,7 @@ pub(crate) enum Manner {
     Stubborn,
     /// A child in a session of its own, and one whose parent is gone.
     Daemons,
-    /// The same, with everything closed.
+    /// The same, with everything closed, and deaf to TERM.
     Closing,
     /// Many short children.
     Storm,
@@ -149,13 +149,14 @@ fn gather(manner: Manner, words: &[String], witness: &str, lasts: Duration) -> O
     match manner {
         Manner::Plain => Ok(()),
         Manner::Stubborn => {
-            let mut deaf = SigSet::empty();
-            deaf.add(Signal::SIGTERM);
-            deaf.thread_block()?;
+            be_deaf()?;
             start_one(MEMBER, false, false, lasts + LEFT)
         }
         Manner::Daemons | Manner::Closing => {
             let closes = manner == Manner::Closing;
+            if closes {
+                be_deaf()?;
+            }
             start_one(MEMBER, true, closes, lasts + LEFT)?;
             start_one(DOUBLE, true, closes, lasts + LEFT)
         }
@@ -164,6 +165,13 @@ fn gather(manner: Manner, words: &[String], witness: &str, lasts: Duration) -> O
             start_one(DOUBLE, number % 2 == 0, false, lasts)
         }),
     }
+}
+
+/// Deaf to TERM, and so are the children.
+fn be_deaf() -> Outcome<()> {
+    let mut deaf = SigSet::empty();
+    deaf.add(Signal::SIGTERM);
+    Ok(deaf.thread_block()?)
 }
 
 fn start(word: &str, words: &[String]) -> Outcome<()> {

@@ -10,6 +10,7 @@ use nix::unistd::{Pid as NixPid, setpgid};
 use super::cgroup::Cgroup;
 use super::sys::{self, Pid, Reaped};
 use super::tree::{Pass, Tree};
+use crate::mutant::{self, Mutant};
 
 /// The process group that the command belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +39,9 @@ pub(super) fn kill_pass(tree: &mut Tree, cgroup: Option<&Cgroup>, freeze: bool) 
     /// A frozen tree does not grow: this many passes find every runner of any storm that a machine
     /// can hold, and bound the pass for what cannot be stopped.
     const FREEZE_PASSES: usize = 50;
+    if mutant::is(Mutant::KillGroupOnly) {
+        return Pass::default();
+    }
     if let Some(cgroup) = cgroup {
         cgroup.kill();
     }
