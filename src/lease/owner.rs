@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::mutant::{self, Mutant};
+
 /// 128 fresh random bits per acquisition, and the only thing stores compare.
 ///
 /// Never per host, process or configuration: a client that reuses its id can have an old, delayed
@@ -17,6 +19,9 @@ impl OwnerId {
     /// When the kernel's random source cannot be read; there is no second-best source.
     pub fn fresh() -> Result<Self, getrandom::Error> {
         let mut bytes = [0; 16];
+        if mutant::is(Mutant::OwnerReused) {
+            return Ok(Self(bytes));
+        }
         getrandom::fill(&mut bytes)?;
         Ok(Self(bytes))
     }

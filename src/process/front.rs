@@ -25,6 +25,7 @@ use super::sys::{self, Change, Pid, Reaped};
 use super::terminal::Terminal;
 use super::tree::Tree;
 use crate::clock::{BootClock, Clock, Instant};
+use crate::mutant::{self, Mutant};
 
 /// Who looks after the tree.
 #[derive(Debug)]
@@ -193,6 +194,9 @@ impl Front {
             }
         };
         self.news.push_back(event);
+        if matches!(report, Report::Command(_)) && mutant::is(Mutant::ReleaseBeforeEmpty) {
+            self.news.push_back(FrontEvent::Empty);
+        }
     }
 
     fn hear_signals(&mut self) -> io::Result<()> {
@@ -311,7 +315,9 @@ impl Front {
         let mut execution = Execution::new(Duration::ZERO);
         // Without a command of its own it still counts as having a tree, until we have looked.
         let main = self.command.unwrap_or_else(|| getpid().as_raw());
-        execution.born(main, Part::Command);
+        if !mutant::is(Mutant::PdeathsigOnly) {
+            execution.born(main, Part::Command);
+        }
         self.keeper = Keeper::Ourselves(execution);
         self.heartbeat.stop();
         self.news.push_back(FrontEvent::GuardianLost);

@@ -25,6 +25,7 @@ use super::sweep::{self, CommandGroup};
 use super::sys::{self, Change, Image, Reaped};
 use super::tree::Tree;
 use crate::clock::{BootClock, Clock, Instant};
+use crate::mutant::{self, Mutant};
 
 /// What the guardian ignores for itself. The command gets back what the caller had.
 pub(super) const IGNORED: [i32; 12] = [
@@ -172,6 +173,9 @@ impl Guardian {
     }
 
     fn front_is_gone(&mut self) {
+        if mutant::is(Mutant::NoGuardian) {
+            sys::exit_now(0);
+        }
         if self
             .execution
             .lose_front(BootClock.now(), self.expiry_grace)
@@ -191,6 +195,13 @@ impl Guardian {
         match order {
             Order::Arm { stop, kill } => {
                 self.lock = descriptor.or(self.lock.take());
+                let (stop, kill) = match self.execution.has_tree() {
+                    false if mutant::is(Mutant::StartBeforeArmed) => {
+                        (Instant::NEVER, Instant::NEVER)
+                    }
+                    _ if mutant::is(Mutant::NoGuardian) => (Instant::NEVER, Instant::NEVER),
+                    _ => (stop, kill),
+                };
                 self.execution.arm(stop, kill);
             }
             Order::Go { token, part } => self.start(token, part, descriptor),

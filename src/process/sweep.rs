@@ -12,6 +12,7 @@ use super::cgroup::Cgroup;
 use super::sys::{self, Pid, Reaped};
 use super::tree::{Pass, Tree};
 use crate::clock::{BootClock, Clock};
+use crate::mutant::{self, Mutant};
 
 /// The process group that the command belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +44,9 @@ pub(super) fn kill_pass(tree: &mut Tree, cgroup: Option<&Cgroup>, freeze: bool) 
     /// Every pass over a frozen tree finds fewer runners, so that this is enough for any storm that a
     /// machine can hold; what cannot be stopped must not keep us from reaping.
     const LONGEST_FREEZE: Duration = Duration::from_secs(1);
+    if mutant::is(Mutant::KillGroupOnly) {
+        return Pass::default();
+    }
     if let Some(cgroup) = cgroup {
         cgroup.kill();
     }

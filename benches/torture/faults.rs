@@ -1,0 +1,276 @@
+//! Carries out one fault: finds somebody whom it can hit, from the lease on that the schedule names.
+
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::Signal;
+
+use crate::Outcome;
+use crate::campaign::{Campaign, SLACK, Undo};
+use crate::contender::lease_name;
+use crate::options::Store;
+use crate::processes::{alive, raw_now, send};
+use crate::proxy::Weather;
+use crate::schedule::{Fault, Injection};
+use crate::server::Server;
+
+fn nanos(span: Duration) -> u64 {
+    u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)
+}
+
+impl Campaign {
+    /// Whether it hit anybody.
+    pub(crate) fn inflict(&mut self, injection: &Injection) -> Outcome<bool> {
+        if self.server_down {
+            let served = !matches!(
+                injection.fault,
+                Fault::ServerRestart | Fault::ServerEmpty | Fault::ServerStop | Fault::DeleteKey
+            );
+            if !served {
+                return Ok(false);
+            }
+        }
+        match injection.fault {
+            Fault::ServerRestart | Fault::ServerEmpty | Fault::ServerStop => {
+                self.hit_server(injection)?;
+                return Ok(true);
+            }
+            _ => {}
+        }
+        let leases = self.options.leases;
+        for step in 0..leases {
+            let lease = (injection.lease + step) % leases;
+            if self.hit_lease(lease, injection)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    fn hit_server(&mut self, injection: &Injection) -> Outcome<()> {
+        self.server_down = true;
+        let until = Instant::now() + injection.lasts;
+        let Some(server) = &mut self.server else {
+            return Err("no server".into());
+        };
+        if injection.fault == Fault::ServerStop {
+            server.send(Signal::SIGSTOP);
+            self.undos.push((until, Undo::ServerGoesOn));
+            return Ok(());
+        }
+        server.down();
+        if injection.fault == Fault::ServerEmpty {
+            server.lose_its_data()?;
+            let blind = raw_now() + nanos(self.options.ttl * 3 + injection.lasts);
+            (0..self.options.leases).for_each(|lease| self.blind.until(lease, blind));
+        }
+        self.undos.push((until, Undo::ServerUp));
+        Ok(())
+    }
+
+    /// Whose command runs under a lease, and the number of the command's main process.
+    fn holder(&self, lease: u64) -> Option<(usize, u32)> {
+        let run = self.judge.history().current(lease)?;
+        let holds = |contender: &crate::contender::Contender| contender.number == run.contender;
+        let slot = self
+            .slots
+            .iter()
+            .position(|slot| slot.as_ref().is_some_and(holds))?;
+        Some((slot, run.pid))
+    }
+
+    /// Somebody unhurt who waits for a lease.
+    fn waiter(&self, lease: u64) -> Option<usize> {
+        let holder = self.holder(lease).map(|(slot, _)| slot);
+        self.slots.iter().enumerate().position(|(slot, contender)| {
+            let waits = contender
+                .as_ref()
+                .is_some_and(|one| one.lease == lease && one.wound.is_none());
+            waits && holder.is_some() && Some(slot) != holder
+        })
+    }
+
+    fn hit_lease(&mut self, lease: u64, injection: &Injection) -> Outcome<bool> {
+        let fault = injection.fault;
+        if matches!(fault, Fault::KillWaiter | Fault::StopWaiter) {
+            return Ok(self
+                .waiter(lease)
+                .is_some_and(|slot| self.hit_waiter(slot, injection)));
+        }
+        let Some((slot, command)) = self.holder(lease) else {
+            return Ok(false);
+        };
+        if fault == Fault::Release {
+            return self.release(lease);
+        }
+        if fault == Fault::DeleteKey {
+            return self.delete(lease);
+        }
+        if fault.is_network() {
+            return Ok(self.hit_lane(slot, injection));
+        }
+        Ok(self.hit_process(slot, command, injection))
+    }
+
+    fn hit_waiter(&mut self, slot: usize, injection: &Injection) -> bool {
+        let Some(Some(contender)) = self.slots.get_mut(slot) else {
+            return false;
+        };
+        contender.faults.push(injection.fault);
+        let front = contender.front();
+        if injection.fault == Fault::KillWaiter {
+            contender.wound = Some(Fault::KillFront);
+            contender.faults.push(Fault::KillFront);
+            let by = raw_now() + nanos(self.options.ttl / 6 + SLACK);
+            self.judge.history().dead_by(contender.number, by);
+            return send(front, Signal::SIGKILL);
+        }
+        contender.wound = Some(Fault::StopFront);
+        self.undos
+            .push((Instant::now() + injection.lasts, Undo::Continue(front)));
+        send(front, Signal::SIGSTOP)
+    }
+
+    fn hit_process(&mut self, slot: usize, command: u32, injection: &Injection) -> bool {
+        let Some(Some(contender)) = self.slots.get_mut(slot) else {
+            return false;
+        };
+        let fault = injection.fault;
+        if fault.is_local() && contender.wound.is_some() {
+            return false;
+        }
+        let front = contender.front();
+        let (targets, signal) = match fault {
+            Fault::KillFront => (vec![Some(front)], Signal::SIGKILL),
+            Fault::KillGuardian => (vec![contender.guardian()], Signal::SIGKILL),
+            Fault::KillCommand => (vec![Some(command)], Signal::SIGKILL),
+            Fault::TermFront => (vec![Some(front)], Signal::SIGTERM),
+            Fault::StopFront => (vec![Some(front)], Signal::SIGSTOP),
+            Fault::StopGuardian => (vec![contender.guardian()], Signal::SIGSTOP),
+            Fault::StopCommand => (vec![Some(command)], Signal::SIGSTOP),
+            Fault::StopBoth => (vec![contender.guardian(), Some(front)], Signal::SIGSTOP),
+            _ => return false,
+        };
+        let Some(targets) = targets.into_iter().collect::<Option<Vec<u32>>>() else {
+            return false;
+        };
+        if !targets.iter().all(|pid| alive(*pid)) {
+            return false;
+        }
+        contender.faults.push(fault);
+        if fault.is_local() {
+            contender.wound = Some(fault);
+        }
+        let number = contender.number;
+        if fault == Fault::StopBoth {
+            self.judge.history().excuse(number);
+        }
+        for pid in targets {
+            send(pid, signal);
+            if signal == Signal::SIGSTOP {
+                let undo = match fault {
+                    Fault::StopBoth => Undo::ContinueKiller(pid, number),
+                    _ => Undo::Continue(pid),
+                };
+                self.undos.push((Instant::now() + injection.lasts, undo));
+            }
+        }
+        if let Some(by) = self.end_of(injection) {
+            self.judge.history().dead_by(number, raw_now() + nanos(by));
+        }
+        true
+    }
+
+    /// How long anything may live after this fault, where that is certain.
+    fn end_of(&self, injection: &Injection) -> Option<Duration> {
+        let ttl = self.options.ttl;
+        let leases_end = self.options.store == Store::Redis;
+        // A peer promises nothing, and is measured by the same.
+        match injection.fault {
+            Fault::KillFront => Some(ttl / 6 + SLACK),
+            Fault::KillGuardian => Some(SLACK),
+            Fault::StopFront | Fault::Cut | Fault::HoldRequests | Fault::HoldAnswers
+                if leases_end && injection.lasts >= ttl =>
+            {
+                Some(ttl)
+            }
+            _ => None,
+        }
+    }
+
+    fn hit_lane(&mut self, slot: usize, injection: &Injection) -> bool {
+        let (Some(lane), Some(busy)) = (self.lanes.get(slot), self.busy.get_mut(slot)) else {
+            return false;
+        };
+        if *busy {
+            return false;
+        }
+        let lasts = injection.lasts;
+        match injection.fault {
+            Fault::LoseAnswer => lane.lose_the_next_answer(),
+            fault => lane.set(|weather: &mut Weather| match fault {
+                Fault::Cut => weather.cut = true,
+                Fault::Delay => weather.delay = lasts,
+                Fault::HoldRequests => weather.requests_held = true,
+                Fault::HoldAnswers => weather.answers_held = true,
+                _ => weather.epoch += 1,
+            }),
+        }
+        *busy = true;
+        let until = match injection.fault {
+            Fault::Delay => self.options.ttl / 2,
+            Fault::LoseAnswer | Fault::Reset => Duration::from_secs(1),
+            _ => lasts,
+        };
+        self.undos.push((Instant::now() + until, Undo::Heal(slot)));
+        let by = self.end_of(injection);
+        if let Some(Some(contender)) = self.slots.get_mut(slot) {
+            contender.faults.push(injection.fault);
+            if let Some(by) = by {
+                self.judge
+                    .history()
+                    .dead_by(contender.number, raw_now() + nanos(by));
+            }
+        }
+        true
+    }
+
+    /// An operator asks, and does not wait for long.
+    fn release(&mut self, lease: u64) -> Outcome<bool> {
+        let mut command = self.place.command(&self.options.binary);
+        command.args([
+            "release",
+            &lease_name(lease),
+            "--wait",
+            "1s",
+            "--grace",
+            "300ms",
+        ]);
+        match self.options.store {
+            Store::File => {
+                command.args(["--store", &format!("file://{}", self.place.path("store"))])
+            }
+            _ => command.args(["--store-file", &self.place.path("url-direct")]),
+        };
+        let said = std::process::Stdio::null;
+        self.helpers
+            .push(command.stdout(said()).stderr(said()).spawn()?);
+        Ok(true)
+    }
+
+    fn delete(&mut self, lease: u64) -> Outcome<bool> {
+        const DELETE: &str = "local l = redis.call('KEYS', '*:l:' .. ARGV[1])[1] \
+            return l and redis.call('DEL', l) or redis.call('DEL', ARGV[1])";
+        let blind = raw_now() + nanos(self.options.ttl * 3);
+        let Some(Ok(mut link)) = self.server.as_ref().map(Server::connection) else {
+            return Ok(false);
+        };
+        self.blind.until(lease, blind);
+        let mut command = redis::cmd("EVAL");
+        let deleted = command
+            .arg(DELETE)
+            .arg(0)
+            .arg(lease_name(lease))
+            .query::<i64>(&mut link)?;
+        Ok(deleted == 1)
+    }
+}
