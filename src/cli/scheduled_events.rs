@@ -69,7 +69,7 @@ fn session(typed: &ScheduledEventsArgs) -> Result<Session, Failed> {
         &source.endpoint,
         source.api_version.clone(),
         Names::new(source.resource.iter().cloned()),
-        sharing(choice),
+        sharing(&source.endpoint, choice),
     );
     session.map_err(|error| {
         let why = os_error(&error);

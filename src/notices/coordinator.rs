@@ -21,6 +21,7 @@ use super::cache::{Cache, Header, State};
 use super::client::Client;
 use super::directory::{Directory, Distrust};
 use super::hearing::{Heard, Hearing};
+use super::leavers;
 use super::polling::{Polling, Step};
 use super::seat::Candidate;
 use super::settings::Settings;
@@ -198,6 +199,7 @@ impl Coordinator {
             return Ok(());
         };
         let directory = Directory::open_or_make(path)?;
+        leavers::keep_for_all_users(&directory);
         if let Some(hearing) = &self.hearing
             && !hearing.add(directory.path())
         {
