@@ -144,6 +144,10 @@ fn watch(typed: &ScheduledEventsArgs, desk: &mut Desk) -> Result<(), Failed> {
             desk.say(LogLevel::Warn, &printable(why));
             true
         }
+        Some(News::Detail(text)) => {
+            desk.say(LogLevel::Info, text);
+            true
+        }
         Some(News::Role { role, why }) => {
             let text = format!("scheduled events: {}: {why}", role.word());
             desk.say(LogLevel::Info, &printable(&text));

@@ -61,6 +61,8 @@ pub enum News {
     },
     /// Something a person should know: one line, told once per cause, with foreign texts escaped.
     Warning(String),
+    /// Something that is well, and that only somebody who looks closely wants to know.
+    Detail(String),
 }
 
 /// How a process learns of events.

@@ -97,7 +97,8 @@ pub enum News<'a> {
     ScheduledEvent { update: &'a Update, ahead: bool },
     /// How we now learn of such events.
     Notices { role: Role, why: &'a str },
-    /// Something is wrong with how we learn of them; whether people know already that nobody answers.
+    /// Something is wrong with how we learn of them; whether people know already that nobody answers, or need
+    /// not know.
     NoticesDoubtful { why: &'a str, again: bool },
     /// Nobody has said in time whether there are any: the machine is taken to stay.
     NoticesSilent,

@@ -82,6 +82,11 @@ impl Driver<'_> {
             notices::News::Role { role, why } => {
                 self.audience.hear(&News::Notices { role, why: &why });
             }
+            notices::News::Detail(why) => {
+                let again = true;
+                self.audience
+                    .hear(&News::NoticesDoubtful { why: &why, again });
+            }
             notices::News::Warning(why) => {
                 // Before the first answer one warning is enough, whatever else is in its way.
                 let again = self.warned && !self.departure.is_heard();

@@ -9,10 +9,13 @@ use serde_json::{Value, json};
 use super::{OBEDIENT, PREEMPT, running, so_far};
 use crate::support::lab::{Lab, PATIENCE};
 use crate::support::metadata::{Announced, MetadataService};
-use crate::support::processes::wait_until;
+use crate::support::processes::{descendants, guardian_of, wait_until};
 
 pub(super) fn trials() -> Vec<Trial> {
-    trials![another_service_is_not_shared_with_the_machines_own]
+    trials![
+        another_service_is_not_shared_with_the_machines_own,
+        neither_guardian_nor_command_has_the_seat,
+    ]
 }
 
 /// Sooner than the event that counts: it would be the reason if it counted.
@@ -105,4 +108,46 @@ fn another_service_is_not_shared_with_the_machines_own() {
     let of_root = std::fs::read_to_string("/run/leasectl/scheduled-events/events");
     let asked = service.requests().len();
     assert!(asked > 0 && !of_root.is_ok_and(|text| text.contains(address)));
+}
+
+/// The seat would stay with them when leasectl has died.
+fn neither_guardian_nor_command_has_the_seat() {
+    let lab = Lab::new();
+    let service = MetadataService::start();
+    let shared = lab.path("shared");
+    let options = [
+        "--scheduled-events",
+        "all",
+        "--restart",
+        "on-lost",
+        "--cache-dir",
+        shared.to_str().unwrap(),
+    ];
+    let running = running(&lab, &service, &options, OBEDIENT);
+    let open = |pid: u32| {
+        let entries = std::fs::read_dir(format!("/proc/{pid}/fd")).unwrap();
+        let links = entries.filter_map(|entry| std::fs::read_link(entry.ok()?.path()).ok());
+        links.filter(|link| link.starts_with(&shared)).count()
+    };
+    let assert_only_ours = || {
+        wait_until(PATIENCE, "it has the seat", || open(running.id()) > 0);
+        let others = descendants(running.id());
+        assert!(others.contains(&guardian_of(running.id())));
+        for other in others {
+            assert_eq!(open(other), 0, "{other}");
+        }
+    };
+    assert_only_ours();
+    // Nor when the next guardian is forked, by a process that had it.
+    let id = service.announce(Announced::ours("Preempt", PREEMPT));
+    wait_until(PATIENCE, "it has left", || {
+        so_far(&lab, "restarting").len() == 1
+    });
+    service.vanish(&id);
+    wait_until(PATIENCE, "it runs again", || {
+        running.stdout() == "ready\nready\n"
+    });
+    assert_only_ours();
+    running.send(Signal::SIGTERM);
+    running.wait(PATIENCE).expect_code(3);
 }
