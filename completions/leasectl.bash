@@ -186,7 +186,7 @@ _leasectl() {
             return 0
             ;;
         leasectl__subcmd__hold)
-            opts="-l -w -E -p -b -q -v -h --lease --wait --held-exit-code --min-hold --pid --background --for --until-eof --json --ready-file --ready-fd --quiet --verbose --store --store-file --config --stop-signal --grace --scheduled-events --notice --scheduled-events-endpoint --ttl --renew-every --expiry-grace --max-drift --note --meta --holder --record --on-acquired --on-doubt --on-lost --on-released --events --log-format --help"
+            opts="-l -w -E -p -b -q -v -h --lease --wait --held-exit-code --min-hold --pid --background --for --until-eof --json --ready-file --ready-fd --quiet --verbose --store --store-file --config --stop-signal --grace --scheduled-events --notice --min-duration --ack-when-done --resource --scheduled-events-endpoint --cache-dir --no-coordination --ttl --renew-every --expiry-grace --max-drift --note --meta --holder --record --on-acquired --on-doubt --on-lost --on-released --events --log-format --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -343,10 +343,31 @@ _leasectl() {
                     fi
                     return 0
                     ;;
+                --min-duration)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --resource)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
                 --scheduled-events-endpoint)
                     COMPREPLY=("${cur}")
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
                         compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --cache-dir)
+                    COMPREPLY=()
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o plusdirs
                     fi
                     return 0
                     ;;
@@ -661,7 +682,7 @@ _leasectl() {
             return 0
             ;;
         leasectl__subcmd__run)
-            opts="-l -w -E -q -v -h --lease --wait --held-exit-code --min-hold --restart --quiet --verbose --store --store-file --config --run-timeout --stop-signal --grace --leftovers --leftovers-settle --scheduled-events --notice --scheduled-events-endpoint --ttl --renew-every --expiry-grace --max-drift --note --meta --holder --record --on-acquired --on-doubt --on-lost --on-released --events --log-format --help"
+            opts="-l -w -E -q -v -h --lease --wait --held-exit-code --min-hold --restart --quiet --verbose --store --store-file --config --run-timeout --stop-signal --grace --leftovers --leftovers-settle --scheduled-events --notice --min-duration --ack-when-done --resource --scheduled-events-endpoint --cache-dir --no-coordination --ttl --renew-every --expiry-grace --max-drift --note --meta --holder --record --on-acquired --on-doubt --on-lost --on-released --events --log-format --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -803,10 +824,31 @@ _leasectl() {
                     fi
                     return 0
                     ;;
+                --min-duration)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --resource)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
                 --scheduled-events-endpoint)
                     COMPREPLY=("${cur}")
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
                         compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --cache-dir)
+                    COMPREPLY=()
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o plusdirs
                     fi
                     return 0
                     ;;

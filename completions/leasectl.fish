@@ -55,7 +55,10 @@ leave\t'Let them go on without the lease'"
 complete -c leasectl -n "__fish_leasectl_using_subcommand run" -l leftovers-settle -d 'Time to end first [default: 1s]' -r -f
 complete -c leasectl -n "__fish_leasectl_using_subcommand run" -l scheduled-events -d 'Leave before the machine goes' -r -f
 complete -c leasectl -n "__fish_leasectl_using_subcommand run" -l notice -d 'So long before the event [default: 15m]' -r -f
+complete -c leasectl -n "__fish_leasectl_using_subcommand run" -l min-duration -d 'Not for shorter events [default: 0s]' -r -f
+complete -c leasectl -n "__fish_leasectl_using_subcommand run" -l resource -d 'This machine\'s name to the service' -r -f
 complete -c leasectl -n "__fish_leasectl_using_subcommand run" -l scheduled-events-endpoint -d 'Who announces them [default: Azure]' -r -f
+complete -c leasectl -n "__fish_leasectl_using_subcommand run" -l cache-dir -d 'Share one poller in this directory' -r -f -a "(__fish_complete_directories)"
 complete -c leasectl -n "__fish_leasectl_using_subcommand run" -l ttl -d 'A grant lasts so long [default: 30s]' -r -f
 complete -c leasectl -n "__fish_leasectl_using_subcommand run" -l renew-every -d 'It is renewed so often [default: ttl/5]' -r -f
 complete -c leasectl -n "__fish_leasectl_using_subcommand run" -l expiry-grace -d 'Time to stop at its end [default: ttl/6]' -r -f
@@ -75,6 +78,8 @@ complete -c leasectl -n "__fish_leasectl_using_subcommand run" -l log-format -d 
 json\t'For programs'"
 complete -c leasectl -n "__fish_leasectl_using_subcommand run" -s q -l quiet -d 'Print errors only'
 complete -c leasectl -n "__fish_leasectl_using_subcommand run" -s v -l verbose -d 'Print also what went well'
+complete -c leasectl -n "__fish_leasectl_using_subcommand run" -l ack-when-done -d 'Let the event begin once we have left'
+complete -c leasectl -n "__fish_leasectl_using_subcommand run" -l no-coordination -d 'Ask alone, every 5 seconds'
 complete -c leasectl -n "__fish_leasectl_using_subcommand run" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c leasectl -n "__fish_leasectl_using_subcommand hold" -s l -l lease -d 'The lease, by any name you choose' -r -f -a "(__fish_leasectl_leases)"
 complete -c leasectl -n "__fish_leasectl_using_subcommand hold" -s w -l wait -d 'Wait for the lease this long; else try once' -r -f
@@ -91,7 +96,10 @@ complete -c leasectl -n "__fish_leasectl_using_subcommand hold" -l stop-signal -
 complete -c leasectl -n "__fish_leasectl_using_subcommand hold" -l grace -d 'From that to SIGKILL [default: 10s]' -r -f
 complete -c leasectl -n "__fish_leasectl_using_subcommand hold" -l scheduled-events -d 'Leave before the machine goes' -r -f
 complete -c leasectl -n "__fish_leasectl_using_subcommand hold" -l notice -d 'So long before the event [default: 15m]' -r -f
+complete -c leasectl -n "__fish_leasectl_using_subcommand hold" -l min-duration -d 'Not for shorter events [default: 0s]' -r -f
+complete -c leasectl -n "__fish_leasectl_using_subcommand hold" -l resource -d 'This machine\'s name to the service' -r -f
 complete -c leasectl -n "__fish_leasectl_using_subcommand hold" -l scheduled-events-endpoint -d 'Who announces them [default: Azure]' -r -f
+complete -c leasectl -n "__fish_leasectl_using_subcommand hold" -l cache-dir -d 'Share one poller in this directory' -r -f -a "(__fish_complete_directories)"
 complete -c leasectl -n "__fish_leasectl_using_subcommand hold" -l ttl -d 'A grant lasts so long [default: 30s]' -r -f
 complete -c leasectl -n "__fish_leasectl_using_subcommand hold" -l renew-every -d 'It is renewed so often [default: ttl/5]' -r -f
 complete -c leasectl -n "__fish_leasectl_using_subcommand hold" -l expiry-grace -d 'Time to stop at its end [default: ttl/6]' -r -f
@@ -114,6 +122,8 @@ complete -c leasectl -n "__fish_leasectl_using_subcommand hold" -l until-eof -d 
 complete -c leasectl -n "__fish_leasectl_using_subcommand hold" -l json -d 'Print one JSON object when held'
 complete -c leasectl -n "__fish_leasectl_using_subcommand hold" -s q -l quiet -d 'Print errors only'
 complete -c leasectl -n "__fish_leasectl_using_subcommand hold" -s v -l verbose -d 'Print also what went well'
+complete -c leasectl -n "__fish_leasectl_using_subcommand hold" -l ack-when-done -d 'Let the event begin once we have left'
+complete -c leasectl -n "__fish_leasectl_using_subcommand hold" -l no-coordination -d 'Ask alone, every 5 seconds'
 complete -c leasectl -n "__fish_leasectl_using_subcommand hold" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c leasectl -n "__fish_leasectl_using_subcommand status" -l prefix -d 'Those that begin with this' -r -f
 complete -c leasectl -n "__fish_leasectl_using_subcommand status" -l store -d 'Where leases are kept [env: LEASECTL_STORE]' -r -f

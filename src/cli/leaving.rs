@@ -1,10 +1,10 @@
 //! What is said when the machine is about to go away.
 
 use super::phrases::Told;
-use super::printable;
+use super::{printable, quoted};
 use crate::commands::events::LogLevel;
-use crate::commands::run::News;
-use crate::notices::{Change, Notice};
+use crate::commands::run::{News, Unapproved};
+use crate::notices::{Change, Endpoint, Notice};
 
 /// That it is, and because of which event.
 pub(super) fn about_to_go(event: Option<&Notice>) -> String {
@@ -50,6 +50,53 @@ pub(super) fn of_the_machine(news: &News<'_>) -> Told {
                         going on without knowing, and still asking";
             (LogLevel::Warn, text.to_owned())
         }
+        News::Approved { event } => {
+            let event = in_words(event);
+            (
+                LogLevel::Info,
+                format!("approved: {event}; it may begin now"),
+            )
+        }
+        News::NotApproved { event, why } => not_approved(event, why),
         _ => return None,
     })
+}
+
+/// That it begins at its time, and why.
+fn not_approved(event: &Notice, why: &Unapproved<'_>) -> (LogLevel, String) {
+    let shown = in_words(event);
+    match why {
+        Unapproved::OfOthersToo(endpoint) => {
+            let resources: Vec<_> = event.resources.iter().map(|name| quoted(name)).collect();
+            let endpoint = if **endpoint == Endpoint::default() {
+                String::new()
+            } else {
+                format!(" --endpoint {endpoint}")
+            };
+            // What somebody is to type must not be more than a word, whatever the service says.
+            let plain = |letter: char| letter.is_ascii_alphanumeric() || letter == '-';
+            let id = Some(&event.id).filter(|id| id.chars().all(plain));
+            let text = format!(
+                "not approved: {shown}: it is about {}, and an approval is one for all of them; once all are \
+                 ready: leasectl scheduled-events ack {}{endpoint}",
+                resources.join(", "),
+                id.map_or("EVENT_ID", String::as_str)
+            );
+            (LogLevel::Info, text)
+        }
+        Unapproved::NotTheLast => {
+            let text =
+                format!("not approved: {shown}: others of this machine have not left for it yet");
+            (LogLevel::Debug, text)
+        }
+        Unapproved::NotWaitedFor => {
+            let text = format!("not approved: {shown}: a signal came first; it begins at its time");
+            (LogLevel::Info, text)
+        }
+        Unapproved::Failed(error) => {
+            let why = printable(&error.to_string());
+            let text = format!("not approved: {shown}: {why}; it begins at its time");
+            (LogLevel::Warn, text)
+        }
+    }
 }

@@ -69,7 +69,7 @@ fn session(typed: &ScheduledEventsArgs) -> Result<Session, Failed> {
         &source.endpoint,
         source.api_version.clone(),
         Names::new(source.resource.iter().cloned()),
-        sharing(choice),
+        sharing(&source.endpoint, choice),
     );
     session.map_err(|error| {
         let why = os_error(&error);
@@ -142,6 +142,10 @@ fn watch(typed: &ScheduledEventsArgs, desk: &mut Desk) -> Result<(), Failed> {
         None => !nobody_reads(stdout().as_fd()),
         Some(News::Warning(why)) => {
             desk.say(LogLevel::Warn, &printable(why));
+            true
+        }
+        Some(News::Detail(text)) => {
+            desk.say(LogLevel::Info, text);
             true
         }
         Some(News::Role { role, why }) => {

@@ -1,6 +1,7 @@
 //! The source that shares one poller: a [`Coordinator`] in a task of its own, so that it beats, asks and takes
 //! over however busy its owner is.
 
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ use super::coordinator::Coordinator;
 use super::directory::{Directory, Trusted};
 use super::endpoint::Endpoint;
 use super::file::FileSource;
+use super::leavers::Leavers;
 use super::settings::{Opening, ROOT_DIRECTORY, Settings, Sharing};
 use super::slot::Slot;
 use super::source::{News, NotApproved, NoticeSource};
@@ -43,11 +45,11 @@ pub fn open(endpoint: &Endpoint, opening: Opening) -> Box<dyn NoticeSource> {
     }
 }
 
-type Upper = (std::path::PathBuf, Trusted);
+type Upper = (PathBuf, Trusted);
 
 /// Our own directory, and the one that goes before it.
-fn directories(sharing: Sharing) -> (Option<std::path::PathBuf>, Option<Upper>) {
-    let root = std::path::PathBuf::from(ROOT_DIRECTORY);
+fn directories(sharing: Sharing) -> (Option<PathBuf>, Option<Upper>) {
+    let root = PathBuf::from(ROOT_DIRECTORY);
     match sharing {
         Sharing::Alone => (None, None),
         Sharing::Default(own) if own == root => (Some(own), None),
@@ -69,6 +71,9 @@ struct Coordinated {
     news: UnboundedReceiver<News>,
     known: Arc<Mutex<Known>>,
     client: Client,
+    leavers: Leavers,
+    own: Option<PathBuf>,
+    upper: Option<Upper>,
     task: JoinHandle<()>,
 }
 
@@ -78,6 +83,7 @@ impl Coordinated {
         let known = Arc::new(Mutex::new(Known::default()));
         let teller = Teller::new(settings.names.clone(), sender, Arc::clone(&known));
         let client = Client::new(settings.address, settings.api_version.clone());
+        let (own, upper) = (settings.own.clone(), settings.upper.clone());
         let mut tick = interval(TICK);
         // Ticks that were slept through are not made up for: two in a row are two seconds.
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -86,6 +92,9 @@ impl Coordinated {
             news,
             known,
             client,
+            leavers: Leavers::default(),
+            own,
+            upper,
             task,
         }
     }
@@ -123,6 +132,16 @@ impl NoticeSource for Coordinated {
     fn incarnation(&self) -> Option<i64> {
         let known = self.known.lock();
         known.unwrap_or_else(PoisonError::into_inner).incarnation
+    }
+
+    fn leaves(&mut self, id: &str) {
+        let upper = self.upper.as_ref();
+        let upper = upper.map(|(path, trusted)| (path.as_path(), *trusted));
+        self.leavers.enter(id, self.own.as_deref(), upper);
+    }
+
+    fn has_left_last(&mut self, id: &str) -> bool {
+        self.leavers.leave(id)
     }
 
     async fn approve(&mut self, ids: &[String]) -> Result<(), NotApproved> {

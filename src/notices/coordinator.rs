@@ -21,6 +21,7 @@ use super::cache::{Cache, Header, State};
 use super::client::Client;
 use super::directory::{Directory, Distrust};
 use super::hearing::{Heard, Hearing};
+use super::leavers;
 use super::polling::{Polling, Step};
 use super::seat::Candidate;
 use super::settings::Settings;
@@ -33,6 +34,8 @@ mod serving;
 
 /// How often a process looks that hears of nothing.
 const DEAF_LOOK: Duration = Duration::from_millis(250);
+const DEAF: &str = "scheduled events: the kernel has no inotify instance to spare (fs.inotify.max_user_instances); \
+                    looking four times a second instead";
 /// How long a poller that is cut off stays away, and how soon it may return when nobody else came.
 const AWAY: Duration = Duration::from_secs(60);
 const NOBODY_CAME: Duration = Duration::from_secs(5);
@@ -95,6 +98,9 @@ impl Coordinator {
 
     /// Goes on until it is dropped.
     pub(super) async fn run(mut self, mut tick: Interval) {
+        if self.hearing.is_none() {
+            self.teller.detail(DEAF);
+        }
         let mut ticked = false;
         loop {
             let wake_at = self.work(ticked);
@@ -198,9 +204,11 @@ impl Coordinator {
             return Ok(());
         };
         let directory = Directory::open_or_make(path)?;
+        leavers::keep_for_all_users(&directory);
         if let Some(hearing) = &self.hearing
             && !hearing.add(directory.path())
         {
+            self.teller.detail(DEAF);
             self.hearing = None;
         }
         self.directory = Some(directory);

@@ -131,6 +131,11 @@ impl Directory {
         faccessat(&self.fd, ".", all, AtFlags::AT_EACCESS).is_ok()
     }
 
+    /// Whether a group that trusts itself writes it.
+    pub(super) const fn is_shared(&self) -> bool {
+        self.shared
+    }
+
     /// Its path, for people.
     pub(super) fn path(&self) -> &Path {
         &self.path

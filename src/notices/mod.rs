@@ -25,6 +25,8 @@ mod endpoint;
 mod file;
 mod hearing;
 mod http;
+mod leavers;
+mod lock;
 mod notice;
 mod pacing;
 mod polling;

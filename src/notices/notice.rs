@@ -1,5 +1,7 @@
 //! One announced event, and what became of it since it was last seen.
 
+use std::time::Duration;
+
 use serde::Serialize;
 
 use crate::clock::WallTime;
@@ -42,6 +44,12 @@ impl Notice {
     #[must_use]
     pub fn has_started(&self) -> bool {
         self.status.eq_ignore_ascii_case(STARTED)
+    }
+
+    /// Whether the machine is away for less than this. Nobody knows that of one of unknown duration.
+    #[must_use]
+    pub fn is_shorter_than(&self, span: Duration) -> bool {
+        u64::try_from(self.duration_s).is_ok_and(|seconds| Duration::from_secs(seconds) < span)
     }
 
     /// Whether both are the same event.

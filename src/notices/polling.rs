@@ -160,7 +160,7 @@ impl Polling {
     }
 
     /// Takes in what the service says of the name.
-    pub(super) fn named(&mut self, answer: Result<String, Trouble>) {
+    pub(super) fn named(&mut self, answer: Result<String, Trouble>) -> Followed {
         let now = BootClock.now();
         // The events are what matters: they are asked for at once, whatever this was.
         self.next_at = now;
@@ -170,12 +170,17 @@ impl Polling {
                 self.name_at = now + NAME_LATER;
             }
             Err(trouble) if trouble.is_an_answer() => self.name_at = now + NAME_LATER,
-            Err(_) => {
+            Err(trouble) => {
                 self.name_unheard = true;
                 self.name_at = now + NAME_AGAIN;
                 self.next_at = now + self.rest(POLL);
+                // One that is slow may be about to answer for the first time; one that is not there is not.
+                if now.since(self.asked_at) < LIMIT {
+                    return Followed::Trouble(trouble);
+                }
             }
         }
+        Followed::Nothing
     }
 
     /// Takes in what the service says of events.

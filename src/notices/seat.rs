@@ -2,15 +2,14 @@
 //! holder dies. Whoever has it asks the service for all. It is a plain lock and no lease: no token, no
 //! record, and closed in every command that is started.
 
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 
-use nix::errno::Errno;
-use nix::fcntl::{FcntlArg, OFlag, fcntl};
-use nix::libc;
+use nix::fcntl::OFlag;
 use nix::sys::stat::fstat;
 use nix::sys::uio::{pread, pwrite};
 
 use super::directory::{Directory, Distrust};
+use super::lock::{self, Kind, Part};
 use crate::clock::Instant;
 
 /// The stamp has 20 digits: any number of nanoseconds, and the same length each time.
@@ -75,7 +74,7 @@ impl Candidate {
 
     /// Takes the lock if it is free.
     pub(super) fn try_take(self, directory: &Directory) -> Result<Try, Distrust> {
-        if !lock(&self.fd, libc::F_WRLCK) {
+        if !lock::set(&self.fd, Part::Whole, Kind::Alone) {
             return Ok(Try::Held(self));
         }
         let seat = Seat {
@@ -106,7 +105,7 @@ impl Seat {
         };
         let seat = Self { number, fd };
         // In between another may have found the file and locked it: then that one is poller.
-        let ours = lock(&seat.fd, libc::F_WRLCK) && seat.is_in_force(directory);
+        let ours = lock::set(&seat.fd, Part::Whole, Kind::Alone) && seat.is_in_force(directory);
         Ok(ours.then_some(seat))
     }
 
@@ -137,7 +136,7 @@ impl Seat {
 impl Drop for Seat {
     fn drop(&mut self) {
         // Closing would leave it with whoever got a copy of the descriptor by a fork.
-        lock(&self.fd, libc::F_UNLCK);
+        lock::set(&self.fd, Part::Whole, Kind::Free);
     }
 }
 
@@ -157,22 +156,6 @@ pub(super) fn last_asked(directory: &Directory, boot: &str, now: Instant) -> Opt
             (of == boot && at <= now).then_some(at)
         });
     stamps.max()
-}
-
-fn lock(fd: &impl AsFd, kind: libc::c_int) -> bool {
-    let whole = libc::flock {
-        l_type: i16::try_from(kind).unwrap_or_default(),
-        l_whence: i16::try_from(libc::SEEK_SET).unwrap_or_default(),
-        l_start: 0,
-        l_len: 0,
-        l_pid: 0,
-    };
-    loop {
-        match fcntl(fd, FcntlArg::F_OFD_SETLK(&whole)) {
-            Err(Errno::EINTR) => {}
-            other => return other.is_ok(),
-        }
-    }
 }
 
 #[cfg(test)]

@@ -32,6 +32,16 @@ pub trait NoticeSource: fmt::Debug + Send {
         None
     }
 
+    /// Tells the others on this machine that this process is about to leave because of an event. Told again, it
+    /// is made up for where it could not be told.
+    fn leaves(&mut self, _id: &str) {}
+
+    /// It has left; whether it was the last of those that told so. A source whose events cannot be approved
+    /// need not know.
+    fn has_left_last(&mut self, _id: &str) -> bool {
+        false
+    }
+
     /// Says that events may begin before their date, for all the machines they are about.
     async fn approve(&mut self, ids: &[String]) -> Result<(), NotApproved>;
 }
@@ -51,6 +61,8 @@ pub enum News {
     },
     /// Something a person should know: one line, told once per cause, with foreign texts escaped.
     Warning(String),
+    /// Something that is well, and that only somebody who looks closely wants to know.
+    Detail(String),
 }
 
 /// How a process learns of events.

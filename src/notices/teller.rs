@@ -72,6 +72,14 @@ impl Teller {
         }
     }
 
+    /// A detail, once.
+    pub(super) fn detail(&mut self, text: &str) {
+        if !self.told.iter().any(|told| told == text) {
+            self.told.push(text.to_owned());
+            self.tell(News::Detail(text.to_owned()));
+        }
+    }
+
     /// A good document that is fresh, and by which name it means this machine.
     pub(super) fn document(&mut self, answer: &[u8], vm: &str, good_at: Instant) {
         let first = self.last.is_none();

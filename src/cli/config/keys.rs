@@ -30,6 +30,7 @@ pub(super) enum Kind {
     Number,
     /// Keys and texts.
     Table,
+    List,
 }
 
 /// The options of `run`.
@@ -118,6 +119,7 @@ impl Keys {
 pub(super) fn kind(option: &Arg) -> Kind {
     match (option.get_action(), option.get_long()) {
         (ArgAction::SetTrue, _) => Kind::Switch,
+        (ArgAction::Append, Some("resource")) => Kind::List,
         (ArgAction::Append, _) => Kind::Table,
         (_, Some("held-exit-code")) => Kind::Integer,
         (_, Some("max-drift")) => Kind::Number,
@@ -139,6 +141,7 @@ pub(super) fn form(kind: Kind, option: &Arg) -> &'static str {
         Kind::Integer => "a whole number without quotes",
         Kind::Number => "a number without quotes",
         Kind::Table => "a table of texts, such as { team = \"storage\" }",
+        Kind::List => "a list of texts, such as [\"web_3\"]",
     }
 }
 
@@ -182,6 +185,7 @@ mod tests {
         assert_eq!(kind_of("ttl"), Kind::Text);
         assert_eq!(kind_of("quiet"), Kind::Switch);
         assert_eq!(kind_of("meta"), Kind::Table);
+        assert_eq!(kind_of("resource"), Kind::List);
         assert_eq!(kind_of("held_exit_code"), Kind::Integer);
         assert_eq!(kind_of("max_drift"), Kind::Number);
         // A new option that repeats is no table by itself.

@@ -52,6 +52,11 @@ impl Value {
                 let odd = table.keys().any(|name| name.get_ref().contains('='));
                 pairs.filter(|_| !odd).map(Self::Texts)
             }
+            (Kind::List, DeValue::Array(list)) => {
+                let texts = list.iter();
+                let texts = texts.map(|text| text.get_ref().as_str().map(str::to_owned));
+                texts.collect::<Option<Vec<String>>>().map(Self::Texts)
+            }
             _ => None,
         };
         match value {

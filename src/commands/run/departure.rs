@@ -24,16 +24,19 @@ pub struct Reasons {
     /// How long before its date an event is acted on. Too small, and the command cannot be stopped in time;
     /// too large, and a machine is out of service for days before failing hardware goes.
     pub notice: Duration,
+    /// None that are shorter (`--min-duration`).
+    pub min_duration: Duration,
 }
 
 impl Reasons {
-    /// Whether an event is of a wanted type and of this machine.
+    /// Whether an event is of a wanted type, long enough, and of this machine.
     pub(super) fn wants(&self, notice: &Notice) -> bool {
         let listed = |types: &Vec<String>| {
             let mut types = types.iter();
             types.any(|one| one.eq_ignore_ascii_case(&notice.event_type))
         };
-        notice.ours && self.types.as_ref().is_none_or(listed)
+        let long = !notice.is_shorter_than(self.min_duration);
+        notice.ours && long && self.types.as_ref().is_none_or(listed)
     }
 
     /// Whether it is time to leave because of it.
@@ -141,6 +144,27 @@ impl Departure {
     /// The event that makes, or made, us leave.
     pub(super) const fn cause(&self) -> Option<&Notice> {
         self.cause.as_ref()
+    }
+
+    /// What there is to leave for, now or later; nothing while we stand aside.
+    pub(super) fn wanted(&self) -> impl Iterator<Item = &Notice> {
+        let reasons = self
+            .reasons
+            .as_ref()
+            .filter(|_| self.before != Before::ItsEnd);
+        let announced = self.announced.iter();
+        announced.filter(move |one| reasons.is_some_and(|reasons| reasons.wants(one)))
+    }
+
+    /// Whether it is still announced, and has not begun.
+    pub(super) fn is_to_come(&self, notice: &Notice) -> bool {
+        let mut announced = self.announced.iter();
+        announced.any(|one| one.is_same_as(notice) && !one.has_started())
+    }
+
+    /// When it was seen first.
+    pub(super) fn seen_at(&self, notice: &Notice) -> Option<Instant> {
+        self.seen_at.get(&notice.id.to_ascii_lowercase()).copied()
     }
 
     /// Whether it is a reason to leave, but not yet.

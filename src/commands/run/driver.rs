@@ -48,7 +48,8 @@ pub(super) struct Driver<'a> {
     pub(super) refused_by: Option<Observation>,
     pub(super) refused_why: Option<RefusedWhy>,
     pub(super) last_error: Option<StoreError>,
-    pub(super) release_error: Option<StoreError>,
+    /// What the store said of giving the lease back.
+    pub(super) given_back: Option<Result<(), StoreError>>,
     pub(super) renewals: u64,
     pub(super) server_clock: ServerClock,
     /// Renewals that went unanswered since the last that was.
@@ -91,7 +92,10 @@ pub(super) fn once<'a>(
         departure.begins(BootClock.now());
         let mut driver = Driver::new(plan, settings, audience, Front::new(guard)?, departure)?;
         let outcome = match driver.drive().await {
-            Ok(outcome) => outcome,
+            Ok(outcome) => {
+                driver.let_it_begin(outcome).await;
+                outcome
+            }
             Err(error) => {
                 let started = driver.start_ordered;
                 return Err(Unguarded { error, started });
@@ -138,7 +142,7 @@ impl<'a> Driver<'a> {
             refused_by: None,
             refused_why: None,
             last_error: None,
-            release_error: None,
+            given_back: None,
             renewals: 0,
             server_clock: ServerClock::default(),
             unanswered: 0,

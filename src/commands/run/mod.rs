@@ -3,6 +3,7 @@
 //! Each turn waits for one thing to happen (a report of the guardian, a signal, an answer of the
 //! store, an instant), tells the supervisor, and performs what it orders. Nothing is decided here.
 
+mod approval;
 mod asked;
 mod audience;
 mod cycle;
@@ -27,6 +28,6 @@ pub use ended::{Ended, Unguarded};
 pub use environment::{ChosenStore, command_environment};
 pub use hooks::{HookCommands, HookFate, HookName};
 pub use need::Needed;
-pub use news::{Asked, Listener, News};
+pub use news::{Asked, Listener, News, Unapproved};
 pub use notices::LeaveFor;
 pub use plan::RunPlan;

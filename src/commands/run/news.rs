@@ -8,7 +8,7 @@ use crate::lease::{
     FencingToken, Jump, LeaseName, LostWhy, Observation, OutcomeWord, RefusedWhy, StopRequest,
     StoreError, StoreLabel,
 };
-use crate::notices::{Notice, Role, Update};
+use crate::notices::{Endpoint, NotApproved, Notice, Role, Update};
 use crate::process::{Containment, Survivor};
 use crate::supervisor::{CommandEnd, StopWhy};
 
@@ -63,6 +63,19 @@ impl<'a> Asked<'a> {
     }
 }
 
+/// Why the event that we left for was not approved.
+#[derive(Clone, Copy, Debug)]
+pub enum Unapproved<'a> {
+    /// It is about other machines as well, and an approval is one for all of them.
+    OfOthersToo(&'a Endpoint),
+    /// Another leasectl of this machine is about to leave, or nobody knows whether.
+    NotTheLast,
+    /// A signal ended the wait.
+    NotWaitedFor,
+    /// The service did not do it, or may not have.
+    Failed(&'a NotApproved),
+}
+
 /// One piece of news.
 #[derive(Debug)]
 #[expect(missing_docs, reason = "the fields say what the variants' docs say")]
@@ -84,10 +97,18 @@ pub enum News<'a> {
     ScheduledEvent { update: &'a Update, ahead: bool },
     /// How we now learn of such events.
     Notices { role: Role, why: &'a str },
-    /// Something is wrong with how we learn of them; whether people know already that nobody answers.
+    /// Something is wrong with how we learn of them; whether people know already that nobody answers, or need
+    /// not know.
     NoticesDoubtful { why: &'a str, again: bool },
     /// Nobody has said in time whether there are any: the machine is taken to stay.
     NoticesSilent,
+    /// The event that we left for was approved.
+    Approved { event: &'a Notice },
+    /// It was not.
+    NotApproved {
+        event: &'a Notice,
+        why: Unapproved<'a>,
+    },
     /// The machine is about to go away: nothing is claimed, or no longer waited for.
     HeldBack { event: &'a Notice },
     /// The window has another size, or we go on after having been stopped (Ctrl-Z, `fg`): what was

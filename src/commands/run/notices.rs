@@ -8,7 +8,7 @@ use super::departure::{Reasons, Verdict};
 use super::driver::Driver;
 use super::news::News;
 use super::plan::RunPlan;
-use crate::commands::scheduled_events::sharing_of;
+use crate::commands::scheduled_events::{Choice, sharing};
 use crate::notices::{self, API_VERSION, Endpoint, Names, NoticeSource, Opening, Role};
 use crate::process::{self, identity};
 use crate::supervisor::Event;
@@ -23,6 +23,12 @@ pub struct LeaveFor {
     pub reasons: Reasons,
     /// Who.
     pub endpoint: Endpoint,
+    /// By which names this machine is meant there, when that was typed.
+    pub resources: Vec<String>,
+    /// With whom it is shared.
+    pub sharing: Choice,
+    /// Whether an event may begin once we have left for it.
+    pub ack_when_done: bool,
 }
 
 /// Where the machine's going away is told of.
@@ -31,12 +37,15 @@ pub(super) type Source = Option<Box<dyn NoticeSource>>;
 /// Begins to listen. Call inside the runtime, after the guardian was forked: what a source keeps open is
 /// never inherited.
 pub(super) fn open(plan: &RunPlan, audience: &mut Audience<'_>) -> io::Result<Source> {
-    let Some(LeaveFor { endpoint, .. }) = &plan.leave_for else {
+    let Some(leave_for) = &plan.leave_for else {
         return Ok(None);
     };
-    let mut names = Names::default();
+    let endpoint = &leave_for.endpoint;
+    let mut names = Names::new(leave_for.resources.iter().cloned());
     if let Endpoint::File(path) = endpoint {
-        names = Names::new([plan.holder.host.clone()]);
+        if names.is_empty() {
+            names = Names::new([plan.holder.host.clone()]);
+        }
         // Nobody else looks at the file for us.
         let (role, why) = (Role::Direct, path.display().to_string());
         audience.hear(&News::Notices { role, why: &why });
@@ -44,7 +53,7 @@ pub(super) fn open(plan: &RunPlan, audience: &mut Audience<'_>) -> io::Result<So
     let opening = Opening {
         api_version: API_VERSION.to_owned(),
         names,
-        sharing: sharing_of(endpoint),
+        sharing: sharing(endpoint, leave_for.sharing.clone()),
         boot: identity::boot_id()?,
         watch: process::watch,
     };
@@ -73,6 +82,11 @@ impl Driver<'_> {
             notices::News::Role { role, why } => {
                 self.audience.hear(&News::Notices { role, why: &why });
             }
+            notices::News::Detail(why) => {
+                let again = true;
+                self.audience
+                    .hear(&News::NoticesDoubtful { why: &why, again });
+            }
             notices::News::Warning(why) => {
                 // Before the first answer one warning is enough, whatever else is in its way.
                 let again = self.warned && !self.departure.is_heard();
@@ -88,6 +102,11 @@ impl Driver<'_> {
         let (now, wall) = (self.clock.now(), self.clock.wall());
         if now < self.departure.wake_at() {
             return;
+        }
+        if let Some(source) = &mut self.source {
+            for notice in self.departure.wanted() {
+                source.leaves(&notice.id);
+            }
         }
         let good_at = self.source.as_ref().and_then(|source| source.good_at());
         let fresh = good_at.is_some_and(|at| now.since(at) <= STALE);

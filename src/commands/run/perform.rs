@@ -213,7 +213,10 @@ impl Driver<'_> {
             Note::SecondSignalGivesUp => News::SecondSignalGivesUp,
             Note::GaveUp => News::GaveUp,
             Note::ReleaseUncertain => News::ReleaseUncertain {
-                error: self.release_error.as_ref(),
+                error: self
+                    .given_back
+                    .as_ref()
+                    .and_then(|said| said.as_ref().err()),
                 renewals: self.renewals,
                 held: self.held(),
             },

@@ -118,10 +118,11 @@ impl Driver<'_> {
             Answer::Released(Ok(Release::Released | Release::AlreadyOver)) => {
                 let (renewals, held) = (self.renewals, self.held());
                 self.audience.hear(&News::Released { renewals, held });
+                self.given_back = Some(Ok(()));
                 Event::Released { certain: true }
             }
             Answer::Released(Err(error)) => {
-                self.release_error = Some(error);
+                self.given_back = Some(Err(error));
                 Event::Released { certain: false }
             }
         })

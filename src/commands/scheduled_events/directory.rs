@@ -18,11 +18,13 @@ pub enum Choice {
     Alone,
 }
 
-/// With whom.
+/// With whom what an endpoint tells is shared. A service in place of the machine's own (a test, a mock) has a
+/// poller and a cache of its own: what it announces is nobody else's business.
 #[must_use]
-pub fn sharing(choice: Choice) -> Sharing {
+pub fn sharing(endpoint: &Endpoint, choice: Choice) -> Sharing {
+    let azure = *endpoint == Endpoint::default();
     let own = own_directory(
-        geteuid().is_root(),
+        azure && geteuid().is_root(),
         [std::env::var_os("XDG_STATE_HOME"), std::env::var_os("HOME")],
         || {
             User::from_uid(geteuid())
@@ -31,38 +33,26 @@ pub fn sharing(choice: Choice) -> Sharing {
                 .map(|user| user.dir)
         },
     );
+    let own = match endpoint {
+        Endpoint::Service(address) if !azure => {
+            own.map(|own| own.with_file_name(format!("scheduled-events@{address}")))
+        }
+        Endpoint::Service(_) => own,
+        Endpoint::File(_) => return Sharing::Alone,
+    };
     match (choice, own) {
         // Who has no directory, and names none, has nobody to share with.
         (Choice::Alone, _) | (Choice::Default, None) => Sharing::Alone,
-        (Choice::Default, Some(own)) => Sharing::Default(own),
+        (Choice::Default, Some(own)) if azure => Sharing::Default(own),
+        (Choice::Default, Some(own)) => Sharing::Named {
+            directory: own.clone(),
+            own,
+        },
         (Choice::Directory(directory), own) => Sharing::Named {
             own: own.unwrap_or_else(|| directory.clone()),
             directory,
         },
     }
-}
-
-/// With whom a run shares what it hears from an endpoint. A service in place of the machine's own (a test, a
-/// mock) has a poller and a cache of its own: what it announces is nobody else's business.
-#[must_use]
-pub fn sharing_of(endpoint: &Endpoint) -> Sharing {
-    if *endpoint == Endpoint::default() {
-        return sharing(Choice::Default);
-    }
-    let own = own_directory(
-        false,
-        [std::env::var_os("XDG_STATE_HOME"), std::env::var_os("HOME")],
-        || None,
-    );
-    let Some(own) = own else {
-        return Sharing::Alone;
-    };
-    let Endpoint::Service(address) = endpoint else {
-        return Sharing::Alone;
-    };
-    let directory = own.with_file_name(format!("scheduled-events@{address}"));
-    let own = directory.clone();
-    Sharing::Named { directory, own }
 }
 
 /// Beside the leases of the file store. Not the user's runtime directory: cron has none, and it goes with the
@@ -102,11 +92,26 @@ mod tests {
 
     #[test]
     fn what_is_typed_goes_first() {
-        assert_eq!(sharing(Choice::Alone), Sharing::Alone);
-        let named = sharing(Choice::Directory("/x".into()));
+        let azure = Endpoint::default();
+        assert_eq!(sharing(&azure, Choice::Alone), Sharing::Alone);
+        let named = sharing(&azure, Choice::Directory("/x".into()));
         let Sharing::Named { directory, .. } = named else {
             panic!("{named:?}");
         };
         assert_eq!(directory, PathBuf::from("/x"));
+    }
+
+    #[test]
+    fn another_service_has_a_directory_of_its_own() {
+        let other: Endpoint = "http://127.0.0.1:8080".parse().unwrap();
+        let Sharing::Named { directory, own } = sharing(&other, Choice::Default) else {
+            panic!("it shares the machine's own");
+        };
+        assert_eq!(directory, own);
+        assert!(own.ends_with("leasectl/scheduled-events@127.0.0.1:8080"));
+        // Nor does it fall back on that of the machine's own service.
+        let named = sharing(&other, Choice::Directory("/x".into()));
+        let directory = PathBuf::from("/x");
+        assert_eq!(named, Sharing::Named { directory, own });
     }
 }

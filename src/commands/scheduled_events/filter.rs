@@ -35,9 +35,7 @@ impl Filter {
                 types.any(|one| one.eq_ignore_ascii_case(&notice.event_type))
             }
         };
-        let long = u64::try_from(notice.duration_s).map_or(true, |seconds| {
-            Duration::from_secs(seconds) >= self.min_duration
-        });
+        let long = !notice.is_shorter_than(self.min_duration);
         of_type && long && (notice.ours || self.all_resources)
     }
 }

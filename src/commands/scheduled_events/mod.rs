@@ -6,7 +6,7 @@ mod filter;
 mod object;
 mod session;
 
-pub use directory::{Choice, sharing, sharing_of};
+pub use directory::{Choice, sharing};
 pub use execution::Execution;
 pub use filter::{Filter, Types};
 pub use object::{Follower, json};

@@ -105,6 +105,7 @@ impl Session {
                     news = source.next() => match news {
                         News::Updates(updates) => return Some(updates),
                         News::Role { role: now, .. } => *role = Some(now),
+                        News::Detail(_) => {}
                         warning @ News::Warning(_) => {
                             tell(Some(&warning));
                             end = end.min(Instant::now() + AFTER_TROUBLE);

@@ -71,10 +71,7 @@ impl Coordinator {
                 polling.send(slot);
                 return;
             }
-            Step::Name(answer) => {
-                polling.named(answer);
-                Followed::Nothing
-            }
+            Step::Name(answer) => polling.named(answer),
             Step::Events(answer) => polling.answered(answer),
         };
         let cut_off = polling.is_cut_off() && polling.seat.is_some();

@@ -1,5 +1,7 @@
 //! `hold`: the process that it guards is told to end.
 
+use std::time::Duration;
+
 use libtest_mimic::Trial;
 use nix::sys::signal::Signal;
 
@@ -13,6 +15,7 @@ pub(super) fn trials() -> Vec<Trial> {
     trials![
         its_process_is_told_to_end_and_the_lease_is_given_back,
         without_a_process_it_is_given_back_at_once,
+        a_stubborn_process_is_killed_in_time,
     ]
 }
 
@@ -50,5 +53,22 @@ fn without_a_process_it_is_given_back_at_once() {
     let held = holding(&lab, &service, &[]);
     service.announce(Announced::begun("Reboot"));
     held.wait(PATIENCE).expect_code(118);
+    assert!(is_free(&lab));
+}
+
+fn a_stubborn_process_is_killed_in_time() {
+    let lab = Lab::new();
+    let service = MetadataService::start();
+    let process = lab.spawn(&mut lab.sh("trap '' TERM; echo ready; while :; do sleep 0.05; done"));
+    wait_until(PATIENCE, "it runs", || process.stdout() == "ready\n");
+    let pid = process.id().to_string();
+    let held = holding(&lab, &service, &["--pid", &pid, "--grace", "5m"]);
+    // Of the grace a second is left: the machine goes in six.
+    service.announce(Announced::ours("Preempt", Duration::from_secs(6)));
+    held.wait(PATIENCE).expect_code(118);
+    assert_eq!(
+        process.wait(PATIENCE).signal(),
+        Some(Signal::SIGKILL as i32)
+    );
     assert!(is_free(&lab));
 }

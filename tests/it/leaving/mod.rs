@@ -1,11 +1,14 @@
 //! Leaving before the machine does: `--scheduled-events` of `run` and `hold`, against a metadata service that
 //! behaves as Azure documents it.
 
+mod approving;
 mod before;
 mod holds;
 mod restart;
 mod service;
+mod sharing;
 mod stopping;
+mod two_machines;
 
 pub(crate) use before::not_started;
 
@@ -21,11 +24,14 @@ use crate::support::processes::wait_until;
 
 pub(crate) fn trials() -> Vec<Trial> {
     [
+        approving::trials(),
         before::trials(),
         holds::trials(),
         restart::trials(),
         service::trials(),
+        sharing::trials(),
         stopping::trials(),
+        two_machines::trials(),
     ]
     .into_iter()
     .flatten()
@@ -48,6 +54,31 @@ pub(crate) const SHOWN: &[(&str, &str, fn())] = &[
         "--scheduled-events-endpoint",
         "who announces is chosen",
         service::a_file_that_is_not_there_is_one_warning_and_goes_on_being_looked_at,
+    ),
+    (
+        "--min-duration",
+        "what is shorter is no reason",
+        sharing::what_is_shorter_is_no_reason,
+    ),
+    (
+        "--resource",
+        "a name that is typed goes before the service's",
+        sharing::a_name_that_is_typed_goes_before_the_services,
+    ),
+    (
+        "--cache-dir",
+        "the poller is shared there",
+        sharing::the_poller_is_shared_in_a_named_directory,
+    ),
+    (
+        "--no-coordination",
+        "nothing is shared",
+        sharing::without_coordination_nothing_is_shared,
+    ),
+    (
+        "--ack-when-done",
+        "the event is approved after the release",
+        approving::an_event_is_approved_after_the_release,
     ),
 ];
 

@@ -12,18 +12,22 @@ use crate::support::processes::wait_until;
 
 mod acking;
 mod attacks;
+mod corpus;
 mod failing;
 mod listing;
 mod poller;
+mod users;
 mod watching;
 
 pub(crate) fn trials() -> Vec<Trial> {
     [
         acking::trials(),
         attacks::trials(),
+        corpus::trials(),
         failing::trials(),
         listing::trials(),
         poller::trials(),
+        users::trials(),
         watching::trials(),
     ]
     .into_iter()

@@ -12,11 +12,9 @@ use crate::support::processes::{comes_true, wait_until};
 
 pub(crate) fn trials() -> Vec<Trial> {
     trials![
-        fifty_processes_ask_once_a_second,
-        a_killed_poller_is_replaced_at_once,
-        stopped_pollers_wake_up_and_only_read,
+        fifty_processes_ask_once_a_second_and_pollers_may_die,
+        eight_stopped_pollers_wake_up_and_only_read,
         domains_share_what_the_machine_may_ask,
-        a_stopped_poller_is_deposed_and_knows_it,
         a_poller_that_leaves_leaves_its_cache,
         processes_without_coordination_stay_below_the_limit,
     ]
@@ -39,7 +37,15 @@ fn pollers<'a>(watchers: &[&'a Running]) -> Vec<&'a Running> {
     watchers.iter().filter(polls).copied().collect()
 }
 
-fn fifty_processes_ask_once_a_second() {
+/// The one process that asks, once there is one.
+fn the_poller<'a>(watchers: &[&'a Running]) -> &'a Running {
+    wait_until(PATIENCE, "there is one poller", || {
+        pollers(watchers).len() == 1
+    });
+    pollers(watchers)[0]
+}
+
+fn fifty_processes_ask_once_a_second_and_pollers_may_die() {
     let machine = Machine::new();
     let watchers = machine.watchers(50);
     let all: Vec<&Running> = watchers.iter().collect();
@@ -47,6 +53,8 @@ fn fifty_processes_ask_once_a_second() {
     let since = Instant::now();
     let slowest = (0..5).map(|_| announce(&machine, &all)).max().unwrap();
     println!("the last of 50 told of an event after {slowest:?}");
+    let limit = expected(Duration::from_millis(1_500), PATIENCE);
+    assert!(slowest < limit, "told after {slowest:?}");
     comes_true(
         Duration::from_secs(10).saturating_sub(since.elapsed()),
         || false,
@@ -56,21 +64,13 @@ fn fifty_processes_ask_once_a_second() {
     // One more than the rate at both ends of the span.
     assert!(average <= 1.2, "{average} requests a second");
     assert!(most <= 3, "{most} requests in a second");
+    twenty_pollers_die(&machine, watchers);
 }
 
-/// The one process that asks, once there is one.
-fn the_poller<'a>(watchers: &[&'a Running]) -> &'a Running {
-    wait_until(PATIENCE, "there is one poller", || {
-        pollers(watchers).len() == 1
-    });
-    pollers(watchers)[0]
-}
-
-fn a_killed_poller_is_replaced_at_once() {
-    let machine = Machine::new();
-    let mut watchers = machine.watchers(30);
+/// Each with an event at that instant.
+fn twenty_pollers_die(machine: &Machine, mut watchers: Vec<Running>) {
     let since = Instant::now();
-    let mut slowest = Duration::ZERO;
+    let (mut slowest, mut last_told) = (Duration::ZERO, Duration::ZERO);
     for _ in 0..20 {
         let all: Vec<&Running> = watchers.iter().collect();
         let poller = the_poller(&all).id();
@@ -86,29 +86,47 @@ fn a_killed_poller_is_replaced_at_once() {
             promoted.contains("poller: promoted: the seat was free"),
             "{promoted}"
         );
-        let told = announce(&machine, &all);
-        assert!(told < Duration::from_secs(3), "told after {told:?}");
+        last_told = last_told.max(announce(machine, &all));
     }
     let (most, average) = rates(&machine.service.requests(), since);
-    println!("taken over after {slowest:?} at most, {average:.2} requests a second, {most} in one");
-    assert!(slowest < Duration::from_secs(1), "{slowest:?}");
+    println!(
+        "taken over after {slowest:?} at most, told after {last_told:?} at most, {average:.2} requests a \
+         second, {most} in one"
+    );
+    assert!(
+        slowest < expected(Duration::from_secs(1), PATIENCE),
+        "{slowest:?}"
+    );
+    assert!(
+        last_told < expected(Duration::from_millis(1_500), PATIENCE),
+        "{last_told:?}"
+    );
     assert!(most <= 5, "{most} requests in a second");
     assert!(average <= 1.4, "{average} requests a second");
 }
 
-fn stopped_pollers_wake_up_and_only_read() {
+fn eight_stopped_pollers_wake_up_and_only_read() {
     let machine = Machine::new();
-    let watchers = machine.watchers(6);
+    let watchers = machine.watchers(10);
     let all: Vec<&Running> = watchers.iter().collect();
     let mut awake = all.clone();
     let mut asleep = Vec::new();
-    for _ in 0..4 {
+    let mut slowest = Duration::ZERO;
+    for _ in 0..8 {
         let poller = the_poller(&awake);
         poller.send(Signal::SIGSTOP);
+        let began = Instant::now();
         awake.retain(|one| one.id() != poller.id());
         asleep.push(poller);
+        the_poller(&awake);
+        slowest = slowest.max(began.elapsed());
     }
-    the_poller(&awake);
+    println!("deposed after {slowest:?} at most");
+    assert!(
+        slowest < expected(Duration::from_secs(5), PATIENCE),
+        "{slowest:?}"
+    );
+    announce(&machine, &awake);
     let since = Instant::now();
     for poller in &asleep {
         poller.send(Signal::SIGCONT);
@@ -119,7 +137,36 @@ fn stopped_pollers_wake_up_and_only_read() {
     announce(&machine, &all);
     assert_eq!(pollers(&all).len(), 1);
     let (most, _) = rates(&machine.service.requests(), since);
+    println!("at most {most} requests in a second after all went on");
     assert!(most <= 5, "{most} requests in a second");
+}
+
+/// The limit that is kept where nothing else runs; a patient one where the machine has other things to do.
+fn expected(stated: Duration, patient: Duration) -> Duration {
+    let load = std::fs::read_to_string("/proc/loadavg").unwrap();
+    let load: f64 = load.split(' ').next().unwrap().parse().unwrap();
+    let processors = std::thread::available_parallelism().unwrap().get();
+    let processors = u32::try_from(processors).unwrap_or(u32::MAX);
+    if load < f64::from(processors) {
+        stated
+    } else {
+        println!("a load of {load} on {processors} processors: {stated:?} is not asserted");
+        patient
+    }
+}
+
+fn a_poller_that_leaves_leaves_its_cache() {
+    let machine = Machine::new();
+    let mut list = machine.sharing(&["list", "--json"]);
+    machine.lab.run(&mut list).expect_code(0);
+    let asked = machine.service.requests().len();
+    assert!(machine.lab.path("events/events").exists());
+    machine.lab.run(&mut list).expect_code(0);
+    assert_eq!(
+        machine.service.requests().len(),
+        asked,
+        "the cache was not good enough"
+    );
 }
 
 fn domains_share_what_the_machine_may_ask() {
@@ -147,46 +194,6 @@ fn domains_share_what_the_machine_may_ask() {
     assert!(most <= 5, "{most} requests in a second");
     assert!(average <= 3.3, "{average} requests a second");
     assert!(slowest < Duration::from_secs(10), "{slowest:?}");
-}
-
-fn a_stopped_poller_is_deposed_and_knows_it() {
-    let machine = Machine::new();
-    let watchers = machine.watchers(4);
-    let all: Vec<&Running> = watchers.iter().collect();
-    wait_until(PATIENCE, "there is one poller", || pollers(&all).len() == 1);
-    let stopped = pollers(&all)[0];
-    stopped.send(Signal::SIGSTOP);
-    let began = Instant::now();
-    let others: Vec<&Running> = all
-        .iter()
-        .copied()
-        .filter(|one| one.id() != stopped.id())
-        .collect();
-    wait_until(PATIENCE, "another has taken over", || {
-        pollers(&others).len() == 1
-    });
-    let took = began.elapsed();
-    println!("deposed after {took:?}");
-    assert!(took < Duration::from_secs(7), "{took:?}");
-    announce(&machine, &others);
-    stopped.send(Signal::SIGCONT);
-    wait_until(PATIENCE, "it reads again", || role(stopped) == "reader");
-    announce(&machine, &all);
-    assert_eq!(pollers(&all).len(), 1);
-}
-
-fn a_poller_that_leaves_leaves_its_cache() {
-    let machine = Machine::new();
-    let mut list = machine.sharing(&["list", "--json"]);
-    machine.lab.run(&mut list).expect_code(0);
-    let asked = machine.service.requests().len();
-    assert!(machine.lab.path("events/events").exists());
-    machine.lab.run(&mut list).expect_code(0);
-    assert_eq!(
-        machine.service.requests().len(),
-        asked,
-        "the cache was not good enough"
-    );
 }
 
 fn processes_without_coordination_stay_below_the_limit() {

@@ -4,12 +4,13 @@
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
+use nix::sched::{CloneFlags, setns};
 use serde_json::{Value, json};
 
 pub(crate) mod tests;
@@ -23,7 +24,9 @@ const MOST_A_SECOND: usize = 5;
 /// The service. It goes with its value: nothing is answered afterwards.
 #[derive(Debug)]
 pub(crate) struct MetadataService {
-    port: u16,
+    address: SocketAddr,
+    /// Whether it can be reached from here, and not only from a network of its own.
+    here: bool,
     state: Arc<Mutex<State>>,
 }
 
@@ -90,8 +93,22 @@ struct Event {
 impl MetadataService {
     /// One that answers at once and knows of no event.
     pub(crate) fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = listener.local_addr().unwrap().port();
+        Self::listen(TcpListener::bind("127.0.0.1:0").unwrap(), true)
+    }
+
+    /// One at the address that the real one has, in the network namespace of this path.
+    pub(crate) fn start_in(namespace: &str) -> Self {
+        let namespace = std::fs::File::open(namespace).unwrap();
+        // A thread of its own: the socket stays where it was made, and nobody else goes there.
+        let listener = thread::spawn(move || {
+            setns(namespace, CloneFlags::CLONE_NEWNET).unwrap();
+            TcpListener::bind("169.254.169.254:80").unwrap()
+        });
+        Self::listen(listener.join().unwrap(), false)
+    }
+
+    fn listen(listener: TcpListener, here: bool) -> Self {
+        let address = listener.local_addr().unwrap();
         let state = Arc::new(Mutex::new(State {
             open: true,
             incarnation: 1,
@@ -115,12 +132,16 @@ impl MetadataService {
                 thread::spawn(move || serve(client, &state));
             }
         });
-        Self { port, state }
+        Self {
+            address,
+            here,
+            state,
+        }
     }
 
     /// What stands for `http://169.254.169.254`.
     pub(crate) fn endpoint(&self) -> String {
-        format!("http://127.0.0.1:{}", self.port)
+        format!("http://{}", self.address)
     }
 
     /// Keeps the same document in a file, in which this machine has its host name; its URL.
@@ -188,8 +209,10 @@ impl MetadataService {
 impl Drop for MetadataService {
     fn drop(&mut self) {
         self.state.lock().unwrap().open = false;
-        // The listener waits for somebody.
-        TcpStream::connect(("127.0.0.1", self.port)).ok();
+        // The listener waits for somebody. One that nobody can reach from here waits until the tests are over.
+        if self.here {
+            TcpStream::connect(self.address).ok();
+        }
     }
 }
 

@@ -81,6 +81,13 @@ impl Network {
         self.hosts[host].enter()
     }
 
+    /// The path of a host's namespace, after `script` was run there.
+    #[track_caller]
+    pub(crate) fn namespace(&self, host: usize, script: &str) -> String {
+        self.hosts[host].run(script);
+        format!("/proc/{}/ns/net", self.hosts[host].0.id())
+    }
+
     /// The server's address for a host.
     pub(crate) fn address(&self, host: usize) -> String {
         assert!(host < self.hosts.len());

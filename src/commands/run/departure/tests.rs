@@ -42,6 +42,7 @@ fn departure(types: Option<&[&str]>) -> Departure {
     let mut departure = Departure::new(Some(Reasons {
         types,
         notice: Duration::from_secs(900),
+        min_duration: Duration::ZERO,
     }));
     departure.begins(at(0));
     departure

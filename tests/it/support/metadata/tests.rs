@@ -19,7 +19,7 @@ pub(crate) fn trials() -> Vec<Trial> {
 }
 
 fn ask(service: &MetadataService, request: &str) -> String {
-    let mut stream = TcpStream::connect(("127.0.0.1", service.port)).unwrap();
+    let mut stream = TcpStream::connect(service.address).unwrap();
     stream.write_all(request.as_bytes()).unwrap();
     stream.shutdown(std::net::Shutdown::Write).unwrap();
     let mut answer = String::new();
