@@ -14,6 +14,7 @@ pub(crate) const USAGE: &str = "usage: cargo bench --bench torture -- [OPTION VA
   --ttl SECONDS    time to live (4)             --gap MS        between two faults, on average (60)
   --hogs N         busy loops beside it (0)     --limit SECONDS gives up as invalid (3600)
   --binary PATH    another leasectl than the one built for this
+  --cgroups all|half  whether every second leasectl is kept from using one (all)
   --mutant NAME    a mistake of src/mutant.rs, with --features mutants (none)
 or: --kill-time N [--hogs N] [--ttl SECONDS]    N kills at the deadline, timed";
 
@@ -63,6 +64,7 @@ pub(crate) struct Options {
     pub(crate) kill_time: Option<u64>,
     pub(crate) binary: String,
     pub(crate) mutant: Option<String>,
+    pub(crate) hides: bool,
 }
 
 impl Options {
@@ -83,6 +85,7 @@ impl Options {
             kill_time: None,
             binary: env!("CARGO_BIN_EXE_leasectl").to_owned(),
             mutant: None,
+            hides: false,
         };
         // cargo adds `--bench`.
         let mut words = words.iter().filter(|word| *word != "--bench");
@@ -121,6 +124,8 @@ impl Options {
                 return Err("--mutant needs a build with --features mutants".into());
             }
             ("--mutant", name) => self.mutant = Some(name.to_owned()),
+            ("--cgroups", "all") => self.hides = false,
+            ("--cgroups", "half") => self.hides = true,
             ("--binary", path) => self.binary = path.to_owned(),
             ("--kill-time", number) => self.kill_time = Some(number.parse()?),
             _ => return Err(format!("{word} {value} is not understood\n{USAGE}").into()),
