@@ -382,8 +382,8 @@ impl<'a> Driver<'a> {
     }
 }
 
-/// One claim for each run: its owner is nobody else (P6).
-fn claim(plan: &RunPlan) -> io::Result<Claim> {
+/// One claim for each acquisition: its owner is nobody else (P6).
+pub(super) fn claim(plan: &RunPlan) -> io::Result<Claim> {
     Ok(Claim {
         name: plan.lease.clone(),
         owner: OwnerId::fresh().map_err(io::Error::from)?,

@@ -93,12 +93,9 @@ fn twenty_pollers_die(machine: &Machine, mut watchers: Vec<Running>) {
         "taken over after {slowest:?} at most, told after {last_told:?} at most, {average:.2} requests a \
          second, {most} in one"
     );
+    assert!(slowest < Duration::from_secs(1), "{slowest:?}");
     assert!(
-        slowest < expected(Duration::from_secs(1), PATIENCE),
-        "{slowest:?}"
-    );
-    assert!(
-        last_told < expected(Duration::from_millis(1_500), PATIENCE),
+        last_told < expected(Duration::from_millis(1_500), Duration::from_secs(3)),
         "{last_told:?}"
     );
     assert!(most <= 5, "{most} requests in a second");
@@ -123,7 +120,7 @@ fn eight_stopped_pollers_wake_up_and_only_read() {
     }
     println!("deposed after {slowest:?} at most");
     assert!(
-        slowest < expected(Duration::from_secs(5), PATIENCE),
+        slowest < expected(Duration::from_secs(5), Duration::from_secs(7)),
         "{slowest:?}"
     );
     announce(&machine, &awake);

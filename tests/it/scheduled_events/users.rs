@@ -172,7 +172,11 @@ fn full_disks_and_directories_to_read_only_ask_alone() {
     let endpoint = machine.service.endpoint();
     let since = Instant::now();
     let watch = |at: usize| {
-        let directory = lab.path(if at % 2 == 0 { "full" } else { "readonly" });
+        let directory = lab.path(if at.is_multiple_of(2) {
+            "full"
+        } else {
+            "readonly"
+        });
         let mut command = lab.command("nsenter");
         command.args([mounts.as_str(), "leasectl", "scheduled-events", "watch"]);
         command.args(["--endpoint", &endpoint, "--cache-dir"]);
