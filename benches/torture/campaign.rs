@@ -69,6 +69,8 @@ pub(crate) struct Campaign {
     pub(crate) server_down: bool,
     pub(crate) lanes: Vec<Lane>,
     pub(crate) busy: Vec<bool>,
+    /// Leases that were deleted on the server, and until when that may matter.
+    pub(crate) deleted: BTreeMap<u64, Instant>,
     pub(crate) slots: Vec<Option<Contender>>,
     pub(crate) undos: Vec<(Instant, Undo)>,
     pub(crate) helpers: Vec<Child>,
@@ -106,6 +108,7 @@ impl Campaign {
             server,
             server_down: false,
             busy: vec![false; lanes.len()],
+            deleted: BTreeMap::new(),
             lanes,
             slots: (0..slots).map(|_| None).collect(),
             undos: Vec::new(),

@@ -103,12 +103,31 @@ impl Campaign {
             return self.release(lease);
         }
         if fault == Fault::DeleteKey {
+            self.excuse_a_double_loss(lease, slot, true);
             return self.delete(lease);
         }
+        self.excuse_a_double_loss(lease, slot, false);
         if fault.is_network() {
             return Ok(self.hit_lane(slot, injection));
         }
         Ok(self.hit_process(slot, command, injection))
+    }
+
+    /// A server that has forgotten a lease knows its holder by the holder's connection. Both lost within a time to
+    /// live is on the list of what only the token protects from (README, Redis).
+    fn excuse_a_double_loss(&mut self, lease: u64, slot: usize, deletes: bool) {
+        let now = Instant::now();
+        let Some(Some(contender)) = self.slots.get(slot) else {
+            return;
+        };
+        if deletes {
+            self.deleted.insert(lease, now + self.options.ttl);
+        }
+        let is_cut = contender.wound.is_some() || self.busy.get(slot) == Some(&true);
+        let is_deleted = self.deleted.get(&lease).is_some_and(|until| now < *until);
+        if is_deleted && (!deletes || is_cut) {
+            self.judge.history().excuse(contender.number);
+        }
     }
 
     fn hit_waiter(&mut self, slot: usize, injection: &Injection) -> bool {
