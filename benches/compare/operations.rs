@@ -100,14 +100,7 @@ async fn counted(server: &Server, waiters: u16) -> Outcome<(f64, f64)> {
     let mut of_the_last = holder;
     let mut line = VecDeque::new();
     for _ in 0..=waiters {
-        let (store, claim) = (client(server)?, claim()?);
-        if !matches!(store.try_acquire(&claim).await?, Attempt::Refused(_)) {
-            return Err("two hold the lease".into());
-        }
-        store
-            .wait_for_turn(&claim, &mut Place::default(), Duration::ZERO)
-            .await?;
-        line.push_back((store, claim));
+        line.push_back(in_line(server).await?);
     }
     let last = line.pop_back();
     let before = sent(&server.calls()?);
@@ -145,6 +138,18 @@ async fn counted(server: &Server, waiters: u16) -> Outcome<(f64, f64)> {
     // Of renewals it is known how often they are; three of them do not fill the time that was watched.
     let hourly = per_hour(WATCHED, in_all - renewals)? + per_hour(DEFAULT_TTL / 5, 1)?;
     Ok((f64::from(u32::try_from(of_a_hand_over)?), hourly.round()))
+}
+
+/// Somebody who waits.
+async fn in_line(server: &Server) -> Outcome<(Store, Claim)> {
+    let (store, claim) = (client(server)?, claim()?);
+    if !matches!(store.try_acquire(&claim).await?, Attempt::Refused(_)) {
+        return Err("two hold the lease".into());
+    }
+    store
+        .wait_for_turn(&claim, &mut Place::default(), Duration::ZERO)
+        .await?;
+    Ok((store, claim))
 }
 
 fn client(server: &Server) -> Outcome<Store> {

@@ -171,13 +171,18 @@ fn watch(typed: &ScheduledEventsArgs, desk: &mut Desk) -> Result<(), Failed> {
     if let Some(execution) = execution {
         execution.finish();
     }
-    match failed {
-        Some(error) if error.kind() != ErrorKind::BrokenPipe => Err(Failed::invalid(format!(
-            "standard output could not be written: {}; write it elsewhere",
-            os_error(&error)
-        ))),
-        _ => Ok(()),
+    failed.map_or(Ok(()), unwritten)
+}
+
+/// A reader that has gone is no failure.
+fn unwritten(error: std::io::Error) -> Result<(), Failed> {
+    if error.kind() == ErrorKind::BrokenPipe {
+        return Ok(());
     }
+    Err(Failed::invalid(format!(
+        "standard output could not be written: {}; write it elsewhere",
+        os_error(&error)
+    )))
 }
 
 fn ack(typed: &ScheduledEventsArgs, desk: &mut Desk) -> Result<(), Failed> {
