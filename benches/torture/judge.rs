@@ -79,6 +79,8 @@ pub(crate) struct History {
     /// Contenders whose overlaps are excused, and by when everything of a contender has to be dead: known
     /// before its command says anything, perhaps.
     pub(crate) excused: Vec<u64>,
+    /// How contenders ended, and what they had been through: for messages.
+    pub(crate) ends: BTreeMap<u64, String>,
     pub(crate) dead_by: BTreeMap<u64, u64>,
 }
 
@@ -192,7 +194,13 @@ impl History {
         }
         if run.dead_by.is_some_and(|by| by < message.at) && !run.orphan {
             self.counts.orphans += 1;
-            self.fail(format!("alive after its end: {message:?} of {run:?}"));
+            let end = self
+                .ends
+                .get(&own)
+                .map_or("it has not ended", String::as_str);
+            self.fail(format!(
+                "alive after its end: {message:?} of {run:?}: {end}"
+            ));
             if let Some(run) = self.run(message.lease, own) {
                 run.orphan = true;
             }

@@ -11,17 +11,19 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
-use crate::clock::{BootClock, Clock, Instant};
+use crate::clock::{BootClock, Clock, Instant, spread};
 
 /// The length of a slot.
 const SLOT: Duration = Duration::from_millis(334);
 /// Where in its slot somebody who has not waited yet tries; who has waited longer tries sooner, or the
 /// winners of one slot would win all.
 const LATEST_TRY: Duration = Duration::from_millis(250);
-/// Who has waited so long tries at once.
-const LONG_WAIT: Duration = Duration::from_secs(3);
-/// Who has waited so long asks without a slot: somebody may have bound them all.
-const LONGEST_WAIT: Duration = Duration::from_secs(60);
+/// Who has waited so long tries at once. So many as get a slot meanwhile are served in their order; too short, and
+/// where more wait than that, chance decides, and some wait for a minute.
+const LONG_WAIT: Duration = Duration::from_secs(20);
+/// Who has waited about so long (60 to 120 s) asks without a slot: somebody may have bound them all. Not all at the
+/// same time, or those who waited together would ask together.
+const LONGEST_WAIT: Duration = Duration::from_secs(90);
 
 /// A slot of ours. It is to be kept to its end: given back earlier, somebody else had it as well.
 #[derive(Debug)]
@@ -34,11 +36,12 @@ impl Slot {
     /// Waits for one.
     pub(super) async fn take() -> Self {
         let began = BootClock.now();
+        let longest = LONGEST_WAIT.mul_f64(spread(1.0 / 3.0));
         let mut passed = None;
         loop {
             let now = BootClock.now();
             let waited = now.since(began);
-            if waited >= LONGEST_WAIT {
+            if waited >= longest {
                 return Self { held: None };
             }
             let number = number(now);
@@ -107,7 +110,7 @@ mod tests {
 
     #[test]
     fn who_has_waited_longer_tries_sooner() {
-        let offsets = [0, 1, 2, 3, 50].map(|seconds| offset(Duration::from_secs(seconds)));
+        let offsets = [0, 1, 19, 20, 50].map(|seconds| offset(Duration::from_secs(seconds)));
         assert_eq!(offsets[0], LATEST_TRY);
         assert!(offsets[0] > offsets[1] && offsets[1] > offsets[2]);
         assert_eq!(offsets[3..], [Duration::ZERO; 2]);

@@ -195,7 +195,7 @@ fn domains_share_what_the_machine_may_ask() {
 
 fn processes_without_coordination_stay_below_the_limit() {
     let machine = Machine::new();
-    let watchers: Vec<Running> = (0..12)
+    let watchers: Vec<Running> = (0..50)
         .map(|_| {
             machine
                 .lab
