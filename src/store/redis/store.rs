@@ -14,7 +14,7 @@ use super::keys::Keys;
 use super::line::Line;
 use super::link::Link;
 use super::links::Links;
-use super::trouble::Trouble;
+use super::trouble::{MOST_MOVES, Trouble};
 use super::wire::Request;
 use super::{advice, answer, listing, onlooker};
 use crate::lease::{
@@ -26,8 +26,6 @@ use crate::lease::{
 /// How long one request of a wait may take: nobody else limits it.
 const REQUEST: Duration = Duration::from_secs(3);
 
-/// So often is one request sent on to another node before we doubt that they agree.
-const MOST_MOVES: u32 = 5;
 /// Between two requests for a lease that is moving to another node, and how many of them.
 const WHILE_TORN: Duration = Duration::from_millis(50);
 const MOST_WAITS: u32 = 20;

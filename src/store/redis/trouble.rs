@@ -5,6 +5,9 @@ use redis::{ErrorKind, RedisError};
 use super::address::Node;
 use crate::lease::{Doing, Effect, StoreError, StoreLabel};
 
+/// So often is one request sent on to another node before we doubt that they agree.
+pub(super) const MOST_MOVES: u32 = 5;
+
 /// The most letters of a server's own words that a line can hold.
 const LONGEST: usize = 160;
 
@@ -60,7 +63,7 @@ impl Trouble {
                 doing,
                 effect: Effect::None,
                 cause: Box::new(Reason(format!(
-                    "its nodes send us from one to the other, at last to {node}"
+                    "its nodes sent us on {MOST_MOVES} times, at last to {node}; see redis-cli --cluster check"
                 ))),
             },
             Self::Torn => StoreError::Unreachable {

@@ -11,6 +11,8 @@ mod guard;
 mod hostile;
 mod line;
 mod network;
+mod nodes;
+mod redirected;
 mod refusals;
 mod replicas;
 mod scene;
@@ -42,6 +44,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         hostile::trials(),
         line::trials(),
         network::trials(),
+        redirected::trials(),
         refusals::trials(),
         replicas::trials(),
         sentinel::trials(),

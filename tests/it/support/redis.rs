@@ -83,10 +83,16 @@ impl RedisServer {
     /// Starts one that listens on a free port of this machine, too.
     #[track_caller]
     pub(crate) fn on_a_port(options: &[&str]) -> (Self, u16) {
+        Self::on_a_port_as(REDIS, options)
+    }
+
+    /// The same with another program than Redis, or another version.
+    #[track_caller]
+    pub(crate) fn on_a_port_as(program: &str, options: &[&str]) -> (Self, u16) {
         let port = free_port();
         let text = port.to_string();
         let all = ["--bind", "127.0.0.1", "--port", &text];
-        (Self::start(&[&all, options].concat()), port)
+        (Self::start_as(program, &[&all, options].concat()), port)
     }
 
     /// Both of it.
