@@ -89,8 +89,8 @@ fn measured(peers: &mut Peers, rounds: usize) -> Outcome<Report> {
         ("start-up", &|_, report| {
             timing::start_up(&field, rounds, report)
         }),
-        ("hand-over", &|_, report| {
-            timing::hand_over(&field, &stamp, few, report)
+        ("hand-over", &|peers, report| {
+            timing::hand_over(&field, &stamp, few, (peers, report))
         }),
         ("fail-over", &|_, report| {
             timing::fail_over(&field, &stamp, few.min(20), report)

@@ -13,6 +13,7 @@ use nix::sys::time::TimeValLike;
 use nix::unistd::Pid;
 
 use crate::memory::family;
+use crate::peers::Peers;
 use crate::report::Report;
 use crate::subjects::{ETCDCTL, FLOCK, Field, REDIS, STATIC_REDIS, Subject};
 use crate::{Outcome, target};
@@ -137,23 +138,39 @@ pub(crate) fn hand_over(
     field: &Field,
     stamp: &Path,
     rounds: usize,
-    report: &mut Report,
+    (peers, report): (&mut Peers, &mut Report),
 ) -> Outcome<()> {
     let subjects: Vec<&Subject> = field.subjects.iter().skip(1).collect();
     let mut found = vec![Vec::new(); subjects.len()];
+    let mut failed: Vec<Option<String>> = vec![None; subjects.len()];
     interleaved(&subjects, rounds, |at, subject| {
-        let scene = Scene::new(field, stamp);
-        let mut holder = scene.holder(subject, "150")?;
-        let mut waiter = scene.waiter(subject)?;
-        ended(&mut holder)?;
-        ended(&mut waiter)?;
-        found[at].push(read(&scene.entered)? - read(&scene.left)?);
+        if failed[at].is_none() {
+            match handed_over(field, stamp, subject) {
+                Ok(took) => found[at].push(took),
+                // The others are none the worse.
+                Err(why) => failed[at] = Some(why.to_string()),
+            }
+        }
         Ok(())
     })?;
+    for (subject, why) in subjects.iter().zip(failed) {
+        if let Some(why) = why {
+            peers.without(&format!("hand-over of {}", subject.name), why);
+        }
+    }
     for (subject, took) in subjects.iter().zip(found) {
         report.add("clean hand-over to one waiter", subject.name, "ms", took);
     }
     Ok(())
+}
+
+fn handed_over(field: &Field, stamp: &Path, subject: &Subject) -> Outcome<f64> {
+    let scene = Scene::new(field, stamp);
+    let mut holder = scene.holder(subject, "150")?;
+    let mut waiter = scene.waiter(subject)?;
+    ended(&mut holder)?;
+    ended(&mut waiter)?;
+    Ok(read(&scene.entered)? - read(&scene.left)?)
 }
 
 /// From SIGKILL of the wrapper, and of nothing else, to the first instant of the waiter's command.
@@ -168,7 +185,7 @@ pub(crate) fn fail_over(
             FLOCK => (subject.with("flock -F", &["-F"]), rounds),
             REDIS => (
                 subject.with("leasectl, Redis, ttl 2s", &["--ttl", "2s"]),
-                rounds / 5,
+                rounds.div_ceil(5),
             ),
             STATIC_REDIS => continue,
             ETCDCTL => (subject.with("etcdctl lock --ttl 2", &["--ttl", "2"]), 2),
