@@ -194,7 +194,14 @@ fn a_process_that_ends_while_it_is_waited_for_ends_the_wait() {
 fn input_that_ends_while_it_is_waited_for_ends_the_wait() {
     let lab = Lab::new();
     let _holder = holding(&lab, &[]);
-    let mut command = hold(&lab, &["--wait", "forever", "--until-eof"]);
-    let ended = lab.run(command.stdin(Stdio::null())).expect_code(120);
+    let (reader, writer) = std::io::pipe().unwrap();
+    let mut command = lab.leasectl(["hold", "--lease", LEASE, "--events", "waited"]);
+    command.args(["--wait", "forever", "--until-eof"]);
+    let waiter = lab.spawn(command.stdin(Stdio::from(reader)));
+    wait_until(PATIENCE, "it waits", || {
+        lab.path("waited").exists() && lab.read("waited").contains("\"waiting\"")
+    });
+    drop((command, writer));
+    let ended = waiter.wait(PATIENCE).expect_code(120);
     assert_eq!(ended.stdout, "");
 }
