@@ -77,12 +77,17 @@ pub(super) fn rest(seen: &Observation) -> Option<Duration> {
     until.map(|until| until.since(BootClock.wall()))
 }
 
+/// So long a holder is not watched for. The end of a watch costs the kernel some 15 ms (it waits for whoever may be
+/// reading), which a command that ends at once need not pay; what was asked meanwhile is seen then.
+const UNWATCHED: Duration = Duration::from_millis(100);
+
 /// Returns what `look` finds as soon as it finds something. Without inotify it finds what is there now or
 /// nothing: a holder looks again with each renewal anyway.
 pub(super) async fn until_told<T>(
     files: &Files<'_>,
     look: impl Fn() -> Result<Option<T>, Trouble>,
 ) -> Result<T, Trouble> {
+    sleep(UNWATCHED).await;
     loop {
         let watch = Watch::for_the_holder(files);
         if let Some(told) = look()? {
