@@ -243,6 +243,10 @@ fn a_holder_that_cannot_be_told_hears_it_with_its_renewal() {
     ]);
     let running = lab.spawn(command.arg(format!("{OBEDIENT}; echo ready; {}", super::LOOP)));
     wait_until(PATIENCE, "it runs", || running.stdout() == "ready\n");
+    // In its beginning it looks once by itself.
+    wait_until(PATIENCE, "it renews", || {
+        lab.read("events").contains("\"renewed\"")
+    });
     lab.run(&mut lab.leasectl(["release", LEASE]))
         .expect_code(0);
     running.wait(PATIENCE).expect_code(119);
