@@ -93,16 +93,23 @@ pub(crate) fn family(top: u32) -> Vec<u32> {
     let mut all = vec![top];
     let mut at = 0;
     while let Some(process) = all.get(at) {
-        let children = format!("/proc/{process}/task/{process}/children");
-        let children = fs::read_to_string(children).unwrap_or_default();
-        all.extend(
-            children
-                .split_whitespace()
-                .filter_map(|word| word.parse::<u32>().ok()),
-        );
+        let children = children(*process);
+        all.extend(children);
         at += 1;
     }
     all
+}
+
+/// Of all its threads: any of them may have started one.
+fn children(process: u32) -> Vec<u32> {
+    let threads = fs::read_dir(format!("/proc/{process}/task"));
+    let listed = threads.into_iter().flatten().flatten();
+    let listed = listed.map(|thread| fs::read_to_string(thread.path().join("children")));
+    let numbers = |listed: String| -> Vec<u32> {
+        let words = listed.split_whitespace();
+        words.filter_map(|word| word.parse().ok()).collect()
+    };
+    listed.flatten().flat_map(numbers).collect()
 }
 
 fn name(process: u32) -> String {

@@ -258,8 +258,8 @@ impl Campaign {
             if let Some(by) = last_breath(contender, code, now) {
                 self.judge.history().dead_by(contender.number, by);
             }
-            let end = format!("ended with {code} at {now} after {:?}", contender.faults);
-            self.judge.history().ends.insert(contender.number, end);
+            let end = format!("ended with {code}");
+            self.judge.history().note(contender.number, &end);
             self.gone.insert(contender.number, (now, code));
             if ended.events.contains_key("released") {
                 self.tally.released.push(contender.number);

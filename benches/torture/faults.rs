@@ -7,11 +7,17 @@ use nix::sys::signal::Signal;
 use crate::Outcome;
 use crate::campaign::{Campaign, SLACK, Undo};
 use crate::contender::lease_name;
+use crate::judge::Judge;
 use crate::options::Store;
 use crate::processes::{alive, raw_now, send};
 use crate::proxy::Weather;
 use crate::schedule::{Fault, Injection};
 use crate::server::Server;
+
+fn note(judge: &Judge, contender: u64, injection: &Injection) {
+    let what = format!("{:?} {:?}", injection.fault, injection.lasts);
+    judge.history().note(contender, &what);
+}
 
 fn nanos(span: Duration) -> u64 {
     u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)
@@ -135,6 +141,7 @@ impl Campaign {
             return false;
         };
         contender.faults.push(injection.fault);
+        note(&self.judge, contender.number, injection);
         let front = contender.front();
         if injection.fault == Fault::KillWaiter {
             contender.wound = Some(Fault::KillFront);
@@ -176,6 +183,7 @@ impl Campaign {
             return false;
         }
         contender.faults.push(fault);
+        note(&self.judge, contender.number, injection);
         if fault.is_local() {
             contender.wound = Some(fault);
         }
@@ -244,6 +252,7 @@ impl Campaign {
         let by = self.end_of(injection);
         if let Some(Some(contender)) = self.slots.get_mut(slot) {
             contender.faults.push(injection.fault);
+            note(&self.judge, contender.number, injection);
             if let Some(by) = by {
                 self.judge
                     .history()

@@ -79,8 +79,8 @@ pub(crate) struct History {
     /// Contenders whose overlaps are excused, and by when everything of a contender has to be dead: known
     /// before its command says anything, perhaps.
     pub(crate) excused: Vec<u64>,
-    /// How contenders ended, and what they had been through: for messages.
-    pub(crate) ends: BTreeMap<u64, String>,
+    /// What each contender has been through, for messages.
+    pub(crate) diary: BTreeMap<u64, String>,
     pub(crate) dead_by: BTreeMap<u64, u64>,
 }
 
@@ -194,12 +194,9 @@ impl History {
         }
         if run.dead_by.is_some_and(|by| by < message.at) && !run.orphan {
             self.counts.orphans += 1;
-            let end = self
-                .ends
-                .get(&own)
-                .map_or("it has not ended", String::as_str);
+            let diary = self.diary.get(&own).cloned().unwrap_or_default();
             self.fail(format!(
-                "alive after its end: {message:?} of {run:?}: {end}"
+                "alive after its end: {message:?} of {run:?}:{diary}"
             ));
             if let Some(run) = self.run(message.lease, own) {
                 run.orphan = true;
@@ -229,7 +226,8 @@ impl History {
             self.counts.excused_overlaps += 1;
         } else {
             self.counts.overlaps += 1;
-            self.fail(format!("overlap: {run:?} seen by {seen:?}"));
+            let diary = self.diary.get(&contender).cloned().unwrap_or_default();
+            self.fail(format!("overlap: {run:?} seen by {seen:?}:{diary}"));
         }
     }
 
@@ -275,6 +273,12 @@ impl History {
         for run in runs.filter(|run| run.contender == contender) {
             run.dead_by = Some(run.dead_by.map_or(by, |one| one.min(by)));
         }
+    }
+
+    /// Notes what happened to a contender.
+    pub(crate) fn note(&mut self, contender: u64, what: &str) {
+        let diary = self.diary.entry(contender).or_default();
+        diary.push_str(&format!(" {} {what};", raw_now()));
     }
 
     /// Nobody is there to stop this contender's command for a while.

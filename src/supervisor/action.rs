@@ -10,7 +10,11 @@ use crate::lease::LostWhy;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
     /// Ask the store for the lease. A wait that is still going on is dropped.
-    Acquire,
+    Acquire {
+        /// As somebody else, with an owner of its own (P6): what was granted before was given back, and a release
+        /// that is late in the network would free what the store grants to the same owner meanwhile.
+        anew: bool,
+    },
     /// Wait for our turn, then report [`LookAgain`](super::Event::LookAgain).
     Wait {
         /// The longest wait, from now; `None`: until the store says so.

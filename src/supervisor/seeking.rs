@@ -33,6 +33,8 @@ pub(super) struct Seeking {
     silence_told: bool,
     /// The store may know of us: we stand in its queue, or it granted what we got no answer to.
     known: bool,
+    /// What was granted was given back since we last asked.
+    given_back: bool,
     /// What the store said last.
     last_word: Option<RefusedWhy>,
     /// Without `--wait`: so long what ends by itself is waited out, counted from when we first heard of it.
@@ -60,6 +62,7 @@ impl Seeking {
             errors: 0,
             silence_told: false,
             known: false,
+            given_back: false,
             last_word: None,
             guarded_until: None,
         }
@@ -105,6 +108,7 @@ impl Seeking {
             Event::AttemptFailed(fatal) => self.failed(moment, fatal),
             Event::Released { certain } if self.doing == Doing::GivingBack => {
                 self.known |= !certain;
+                self.given_back = true;
                 self.pause(moment, 1.0)
             }
             Event::Signal { number, .. } => self.leave(moment, Outcome::Interrupted(number)),
@@ -150,7 +154,8 @@ impl Seeking {
 
     fn ask(mut self, moment: &mut Moment<'_>) -> State {
         self.doing = Doing::Asking;
-        moment.order(Action::Acquire);
+        let anew = std::mem::take(&mut self.given_back);
+        moment.order(Action::Acquire { anew });
         State::Seeking(self)
     }
 

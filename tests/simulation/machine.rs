@@ -10,7 +10,7 @@ use std::time::Duration;
 use leasectl::clock::{Clock, Instant, ManualClock};
 use leasectl::keeper::Keeper;
 use leasectl::lease::{Attempt, Claim, Effect, Hold, LeaseStore, Refusal, Renewal};
-use leasectl::supervisor::{Event, Phase, Settings, Supervisor};
+use leasectl::supervisor::{Event, Settings, Supervisor};
 
 use crate::guardian::{Due, Guardian};
 use crate::link::Link;
@@ -219,20 +219,12 @@ impl Machine {
         self.begins_at = NEVER;
     }
 
-    fn claim_anew(&mut self) {
+    pub(crate) fn claim_anew(&mut self) {
         let owner = self.claim.owner;
         self.claim = claim(self.settings.timing.ttl());
         if self.mutant == Some(Mutant::OwnerReused) {
             self.claim.owner = owner;
         }
-    }
-
-    /// As in the driver: what was granted too late and given back is asked for again by another owner.
-    fn released(&mut self, certain: bool) -> Event {
-        if self.supervisor.phase() == Phase::Seeking {
-            self.claim_anew();
-        }
-        Event::Released { certain }
     }
 
     fn hear_answer(&mut self, now: u64, dice: &mut Random, tally: &mut Tally) {
@@ -291,7 +283,7 @@ impl Machine {
                 tally.known_losses += 1;
                 Event::RenewalLost(why)
             }
-            (Reply::Released, _) => self.released(true),
+            (Reply::Released, _) => Event::Released { certain: true },
             (Reply::Nothing, Kind::Acquire) => {
                 tally.silent_acquires += 1;
                 let spread = [0.8, 0.9, 1.0, 1.1, 1.2][dice.below(5) as usize];
@@ -311,7 +303,7 @@ impl Machine {
             }
             (Reply::Nothing, Kind::Release) => {
                 tally.silent_releases += 1;
-                self.released(false)
+                Event::Released { certain: false }
             }
         }
     }

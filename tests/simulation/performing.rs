@@ -30,10 +30,13 @@ impl Machine {
         dice: &mut Random,
         tally: &mut Tally,
     ) {
+        if action == (Action::Acquire { anew: true }) {
+            self.claim_anew();
+        }
         let (keeper, claim) = (self.keeper.clone(), self.claim.clone());
         let local = self.clock.now();
         match action {
-            Action::Acquire => self.ask(
+            Action::Acquire { .. } => self.ask(
                 Kind::Acquire,
                 Box::pin(async move {
                     match keeper.acquire(&claim).await {

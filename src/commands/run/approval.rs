@@ -73,7 +73,10 @@ impl Driver<'_> {
                     "no answer within 10s".to_owned(),
                 ))),
             },
-            () = told_to_end(&mut self.front) => Err(Why::NotWaitedFor),
+            () = told_to_end(&mut self.front) => {
+                self.told_to_end = true;
+                Err(Why::NotWaitedFor)
+            }
         }
     }
 

@@ -2,11 +2,11 @@
 
 use super::asked::HandBack;
 use super::departure::Departure;
-use super::driver::Driver;
+use super::driver::{Driver, claim};
 use super::news::{Asked, News};
-use super::requests;
+use super::requests::{self, Request};
 use crate::clock::Instant;
-use crate::lease::{Ending, Place};
+use crate::lease::{Ending, Place, StoreError};
 use crate::process::name_of;
 use crate::supervisor::{
     Action, AskedBy, CommandEnd, Deadline, LossReason, Note, Outcome, StopWhy,
@@ -15,9 +15,7 @@ use crate::supervisor::{
 impl Driver<'_> {
     pub(super) async fn perform(&mut self, action: Action) {
         match action {
-            Action::Acquire => {
-                self.request = Some(requests::acquire(self.keeper.clone(), self.claim.clone()));
-            }
+            Action::Acquire { anew } => self.request = Some(self.acquisition(anew)),
             Action::Wait { at_most } => self.wait(at_most),
             Action::Withdraw => self.withdraw().await,
             Action::Arm(deadline) => self.arm(deadline),
@@ -85,6 +83,23 @@ impl Driver<'_> {
             let last_renewed_at = self.last_renewed_at;
             self.audience.hear(&News::NotRenewed { last_renewed_at });
         }
+    }
+
+    fn acquisition(&mut self, anew: bool) -> Request {
+        if anew {
+            self.place = Place::default();
+            match claim(self.plan) {
+                Ok(claim) => self.claim = claim,
+                // Without randomness there is nobody to ask as.
+                Err(error) => {
+                    return requests::unable(StoreError::Misconfigured {
+                        store: self.plan.store.label().clone(),
+                        cause: error.into(),
+                    });
+                }
+            }
+        }
+        requests::acquire(self.keeper.clone(), self.claim.clone())
     }
 
     fn wait(&mut self, at_most: Option<std::time::Duration>) {

@@ -3,7 +3,7 @@
 
 use std::pin::Pin;
 
-use super::driver::{Driver, claim};
+use super::driver::Driver;
 use super::news::News;
 use super::onlooker::{self, Onlooker};
 use crate::clock::{Instant, spread};
@@ -11,7 +11,7 @@ use crate::keeper::Keeper;
 use crate::lease::{
     Attempt, Claim, Ending, Hold, Observation, Place, Refusal, Release, Renewal, StoreError,
 };
-use crate::supervisor::{Event, Fatal, Phase};
+use crate::supervisor::{Event, Fatal};
 
 /// A request on its way. There is never more than one.
 pub(super) struct Request {
@@ -46,6 +46,11 @@ impl Request {
             ..self
         }
     }
+}
+
+/// In place of an acquisition for which there is no owner.
+pub(super) fn unable(error: StoreError) -> Request {
+    Request::new(async move { Answer::Acquired(Err(error)) })
 }
 
 pub(super) fn acquire(keeper: Keeper, claim: Claim) -> Request {
@@ -119,32 +124,13 @@ impl Driver<'_> {
                 let (renewals, held) = (self.renewals, self.held());
                 self.audience.hear(&News::Released { renewals, held });
                 self.given_back = Some(Ok(()));
-                self.released(true)
+                Event::Released { certain: true }
             }
             Answer::Released(Err(error)) => {
                 self.given_back = Some(Err(error));
-                self.released(false)
+                Event::Released { certain: false }
             }
         })
-    }
-
-    /// What was granted too late to start is asked for again by another owner: a release that is late in the
-    /// network would free what the store grants to the same one meanwhile (P1, P6).
-    fn released(&mut self, certain: bool) -> Event {
-        if self.supervisor.phase() == Phase::Seeking {
-            self.place = Place::default();
-            match claim(self.plan) {
-                Ok(claim) => self.claim = claim,
-                Err(error) => {
-                    self.last_error = Some(StoreError::Misconfigured {
-                        store: self.plan.store.label().clone(),
-                        cause: error.into(),
-                    });
-                    return Event::AttemptFailed(Fatal::Misconfigured);
-                }
-            }
-        }
-        Event::Released { certain }
     }
 
     fn granted(&mut self, hold: Hold) {

@@ -1,6 +1,6 @@
 //! The machine is about to go away (DESIGN section 9).
 
-use super::rig::{OK, Rig, at, secs, sent, settings};
+use super::rig::{ACQUIRE, OK, Rig, at, secs, sent, settings};
 use crate::lease::RefusedWhy;
 use crate::supervisor::{
     Action, AskedBy, Deadline, Event, Guards, Leftovers, Outcome, Phase, Settings, StopWhy, Wait,
@@ -133,7 +133,7 @@ fn nothing_is_claimed_before_the_machine_is_known_to_stay() {
     let mut rig = Rig::new(careful());
     assert_eq!(rig.step(0.0, Event::Begin), []);
     assert_eq!(rig.step(0.5, Event::Tick), []);
-    assert_eq!(rig.step(0.9, Event::MachineStays), [Action::Acquire]);
+    assert_eq!(rig.step(0.9, Event::MachineStays), [ACQUIRE]);
     assert_eq!(rig.step(0.9, Event::MachineStays), [], "once");
 
     let mut rig = Rig::new(careful());
@@ -156,14 +156,14 @@ fn the_pause_between_two_runs_follows_the_word_that_it_stays() {
     });
     assert_eq!(rig.step(0.0, Event::Begin), []);
     assert_eq!(rig.step(0.5, Event::MachineStays), []);
-    assert_eq!(rig.tick(2.0), [Action::Acquire]);
+    assert_eq!(rig.tick(2.0), [ACQUIRE]);
 }
 
 #[test]
 fn whoever_waits_leaves_the_queue() {
     let mut rig = Rig::new(careful());
     assert_eq!(rig.step(0.0, Event::Begin), []);
-    assert_eq!(rig.step(0.1, Event::MachineStays), [Action::Acquire]);
+    assert_eq!(rig.step(0.1, Event::MachineStays), [ACQUIRE]);
     let held = Event::Refused {
         why: RefusedWhy::Held,
         look_again: None,

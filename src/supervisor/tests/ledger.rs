@@ -54,6 +54,8 @@ pub(super) struct Ledger {
     pub(super) stays: bool,
     /// The store may know of us without our holding anything.
     pub(super) known: bool,
+    /// A release was ordered since the lease was last asked for.
+    pub(super) given_back: bool,
     pub(super) acquiring: Option<Instant>,
     pub(super) renewing: Option<Instant>,
     pub(super) releasing: bool,
@@ -117,6 +119,7 @@ impl Ledger {
             last_renewal: None,
             stays: false,
             known: false,
+            given_back: false,
             acquiring: None,
             renewing: None,
             releasing: false,

@@ -13,7 +13,8 @@ pub(super) fn check(world: &mut World<'_>, event: Event, action: Action, before:
     let now = world.now;
     let ledger = &mut world.ledger;
     match action {
-        Action::Acquire => {
+        Action::Acquire { anew } => {
+            assert_eq!(anew, ledger.given_back, "an owner is asked for once");
             let may = ledger.stays || !world.settings.only_if_machine_stays;
             assert!(may, "claimed before it was known that the machine stays");
         }

@@ -11,6 +11,9 @@ use crate::supervisor::{
 /// When every test begins: not at zero, so that a difference is never mistaken for an instant.
 const START: u64 = 1_000_000_000_000;
 
+/// The first asking, and every one that follows another.
+pub(super) const ACQUIRE: Action = Action::Acquire { anew: false };
+
 pub(super) const OK: CommandEnd = CommandEnd::Exited(0);
 
 /// The instant `seconds` after the beginning.
@@ -57,7 +60,7 @@ impl Rig {
     /// One that has begun, at 0 s.
     pub(super) fn seeking(settings: Settings) -> Self {
         let mut rig = Self::new(settings);
-        assert_eq!(rig.step(0.0, Event::Begin), [Action::Acquire]);
+        assert_eq!(rig.step(0.0, Event::Begin), [ACQUIRE]);
         rig
     }
 

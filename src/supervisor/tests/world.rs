@@ -310,7 +310,8 @@ impl<'a> World<'a> {
     pub(super) fn perform(&mut self, action: Action) {
         let ledger = &mut self.ledger;
         match action {
-            Action::Acquire => {
+            Action::Acquire { .. } => {
+                ledger.given_back = false;
                 ledger.acquiring = Some(self.now);
                 ledger.waiting = false;
             }
@@ -348,6 +349,7 @@ impl<'a> World<'a> {
             Action::LetGo => ledger.let_go = self.settings.guards == Guards::Command,
             Action::Release(_) => {
                 ledger.releases += 1;
+                ledger.given_back = true;
                 ledger.last_release = Some(self.now);
                 ledger.releasing = true;
             }
