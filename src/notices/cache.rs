@@ -92,6 +92,11 @@ impl Header {
         now.since(Instant::from_nanos(self.beat_ns)) <= SILENT
     }
 
+    /// When it will have none any more, unless another comes.
+    pub(super) fn silent_at(&self) -> Instant {
+        Instant::from_nanos(self.beat_ns) + SILENT + Duration::from_nanos(1)
+    }
+
     /// When the answer was given, unless that is too long ago to act on it.
     pub(super) fn fresh(&self, now: Instant) -> Option<Instant> {
         let at = Instant::from_nanos(self.good_ns);
@@ -204,7 +209,7 @@ mod tests {
     #[test]
     fn beats_and_answers_grow_old() {
         let mut header = header();
-        assert!(header.has_beat(NOW + SILENT) && !header.has_beat(NOW + SILENT * 2));
+        assert!(header.has_beat(NOW + SILENT) && !header.has_beat(header.silent_at()));
         assert_eq!(header.fresh(NOW), None);
         header.good_ns = NOW.as_nanos();
         assert_eq!(header.fresh(NOW + STALE), Some(NOW));

@@ -4,7 +4,7 @@
 //! 1  root's cache first, where there is one with a beat: then nothing else is done
 //! 2  the seat is free: take it, publish a beat at once, ask
 //! 3  it is not: read what its holder publishes; try again when its file is closed, and once a second
-//! 4  its holder is silent for two of our own ticks in a row: take the next number, which deposes it
+//! 4  its holder is silent, and was a second ago: take the next number, which deposes it
 //! 5  as poller, each second: still the highest number? publish, with or without an answer
 //! 6  nobody answers this poller: give the seat up, and stay away for a while
 //! 7  no directory to use: ask by itself, rarely, and look again for one
@@ -32,6 +32,8 @@ use crate::clock::{BootClock, Clock, Instant};
 mod reading;
 mod serving;
 
+use reading::Silence;
+
 /// How often a process looks that hears of nothing.
 const DEAF_LOOK: Duration = Duration::from_millis(250);
 const DEAF: &str = "scheduled events: the kernel has no inotify instance to spare (fs.inotify.max_user_instances); \
@@ -41,8 +43,6 @@ const AWAY: Duration = Duration::from_secs(60);
 const NOBODY_CAME: Duration = Duration::from_secs(5);
 /// Until a directory that could not be used is tried again.
 const DIRECTORY_AGAIN: Duration = Duration::from_secs(30);
-/// So many ticks in a row without a beat: our own sleep, a suspend or a SIGCONT is one.
-const SILENT_TICKS: u32 = 2;
 const MOST_FAILED_WRITES: u32 = 3;
 
 /// What this process does at the moment.
@@ -59,7 +59,7 @@ enum Post {
 #[derive(Debug, Default)]
 struct Reading {
     candidate: Option<Candidate>,
-    silent_ticks: u32,
+    silence: Silence,
     /// When to try for the seat: the kernel tells of a close before it drops the lock.
     tries: Vec<Instant>,
     /// When to depose the holder of this number.

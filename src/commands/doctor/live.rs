@@ -3,16 +3,14 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 
 use super::finding::{Failure, Finding};
 use crate::clock::BootClock;
-use crate::commands::operator::asker;
 use crate::keeper::Keeper;
 use crate::lease::{
-    Ask, Asked, Attempt, Change, Claim, Ending, FencingToken, Hold, HoldEvent, LeaseName,
-    LeaseState, LeaseStore, Observation, OwnerId, Purpose, Refusal, RefusedWhy, Release, Renewal,
-    StoreError,
+    Attempt, Change, Claim, Ending, FencingToken, Hold, LeaseName, LeaseState, LeaseStore,
+    Observation, OwnerId, Purpose, Refusal, RefusedWhy, Release, Renewal, StoreError,
 };
 use crate::process::identity;
 
@@ -21,7 +19,7 @@ const PREFIX: &str = "leasectl-doctor/";
 /// One request may take so long: a doctor is asked by people.
 pub(super) const ATTEMPT: Duration = Duration::from_secs(1);
 /// What the store tells unasked has to come within this time, else it is not told.
-const TOLD: Duration = Duration::from_secs(2);
+pub(super) const TOLD: Duration = Duration::from_secs(2);
 /// Where a change is polled, it is seen within this time.
 const POLLED: Duration = Duration::from_secs(6);
 /// A lease that was never held may be refused for so long.
@@ -29,14 +27,14 @@ const YOUNG: Duration = Duration::from_secs(3);
 const HAND_OVERS: usize = 5;
 const ROUND_TRIPS: usize = 20;
 
-type Tried<T> = Result<T, Failure>;
+pub(super) type Tried<T> = Result<T, Failure>;
 
 /// One examination of a store.
-struct Examination<'a> {
-    store: Arc<dyn LeaseStore>,
-    keeper: Keeper,
-    name: LeaseName,
-    found: &'a mut dyn FnMut(Finding),
+pub(super) struct Examination<'a> {
+    pub(super) store: Arc<dyn LeaseStore>,
+    pub(super) keeper: Keeper,
+    pub(super) name: LeaseName,
+    pub(super) found: &'a mut dyn FnMut(Finding),
 }
 
 /// Examines a store, and tells what is found as it is found.
@@ -81,7 +79,7 @@ impl Examination<'_> {
         self.hand_over(first.token).await
     }
 
-    fn good(&mut self, what: &'static str, seen: String) {
+    pub(super) fn good(&mut self, what: &'static str, seen: String) {
         (self.found)(Finding::good(what, seen));
     }
 
@@ -206,58 +204,6 @@ impl Examination<'_> {
         left.map_err(|error| Failure::Store(what, error))
     }
 
-    /// An operator's request: pushed, or with the next renewal.
-    async fn ask(&mut self, hold: &Hold) -> Tried<()> {
-        const WHAT: &str = "ask";
-        let (began, asker) = (Instant::now(), asker(None));
-        let event = timeout(TOLD, self.keeper.hold_event(hold));
-        let asked = self.keeper.ask(&self.name, Ask::Stop, &asker);
-        let (event, asked) = tokio::join!(event, asked);
-        match asked.map_err(|error| Failure::Store(WHAT, error))? {
-            Asked::Told(token) if token == hold.token => {}
-            other => {
-                let why = format!("the holder is not asked ({other:?})");
-                return Err(Failure::Broken(WHAT, why));
-            }
-        }
-        match event {
-            Ok(Ok(HoldEvent::StopAsked(_))) => {
-                let took = short(began.elapsed());
-                self.good(
-                    WHAT,
-                    format!("an operator's request reaches the holder after {took}"),
-                );
-            }
-            Ok(Ok(HoldEvent::Lost(why))) => {
-                let why = format!("the lease was lost ({}) when it was asked for", why.word());
-                return Err(Failure::Broken(WHAT, why));
-            }
-            Ok(Err(_)) | Err(_) => self.hears_with_its_renewal(hold).await?,
-        }
-        Ok(())
-    }
-
-    async fn hears_with_its_renewal(&mut self, hold: &Hold) -> Tried<()> {
-        const WHAT: &str = "ask";
-        match self.keeper.renew(hold).await {
-            Ok((_, Renewal::Extended { asked: Some(_), .. })) => {
-                let seen =
-                    "an operator's request reaches the holder with its next renewal".to_owned();
-                (self.found)(if self.store.promises().change == Change::Pushed {
-                    Finding::weak(WHAT, format!("{seen} only, though this store can push it"))
-                } else {
-                    Finding::good(WHAT, seen)
-                });
-                Ok(())
-            }
-            Ok(_) => Err(Failure::Broken(
-                WHAT,
-                "an operator's request does not reach the holder".to_owned(),
-            )),
-            Err(error) => Err(Failure::Store(WHAT, error)),
-        }
-    }
-
     async fn seen(&self, what: &'static str) -> Tried<Observation> {
         let seen = self.keeper.observe(&self.name).await;
         seen.map_err(|error| Failure::Store(what, error))
@@ -378,7 +324,7 @@ impl Examination<'_> {
 }
 
 /// As fine as it is worth.
-fn short(span: Duration) -> String {
+pub(super) fn short(span: Duration) -> String {
     let micros = span.as_micros();
     if micros < 1_000 {
         format!("{micros}us")
