@@ -107,13 +107,13 @@ pub(crate) fn one_run(field: &Field, report: &mut Report) -> Outcome<()> {
     let (Some(subject), Some(server)) = (field.subject(REDIS), &field.redis) else {
         return Ok(());
     };
-    let reads = server.number("total_reads_processed")?;
+    let reads = server.number("stats", "total_reads_processed")?;
     // What this question itself costs, to be taken off.
-    let own = server.number("total_reads_processed")? - reads;
+    let own = server.number("stats", "total_reads_processed")? - reads;
     let calls = server.calls()?;
-    let before = server.number("total_reads_processed")?;
+    let before = server.number("stats", "total_reads_processed")?;
     subject.guarded(false, &["true"]).status()?;
-    let reads = server.number("total_reads_processed")? - before - own;
+    let reads = server.number("stats", "total_reads_processed")? - before - own;
     let after = server.calls()?;
     // Three of the questions for INFO in between are ours. Each of a client's has a TIME with it; scripts
     // ask for the time, too.

@@ -4,6 +4,7 @@
 //! ```text
 //! cargo bench --bench compare                   100 rounds, about three minutes
 //! cargo bench --bench compare -- --rounds 20
+//! cargo bench --bench compare -- --scale 1000   a thousand that hold and a thousand that wait, instead
 //! cargo bench --bench compare -- --update       and puts the table into BENCHMARKS.md
 //! ```
 //!
@@ -18,6 +19,7 @@ mod memory;
 mod operations;
 mod peers;
 mod report;
+mod scale;
 mod servers;
 mod subjects;
 mod timing;
@@ -27,6 +29,7 @@ use std::error::Error;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::str::FromStr;
 
 use peers::Peers;
 use report::Report;
@@ -55,22 +58,32 @@ fn target() -> PathBuf {
     }
 }
 
+/// The number after a word.
+fn number<T: FromStr>(words: &[String], word: &str) -> Outcome<Option<T>> {
+    let Some(at) = words.iter().position(|one| one == word) else {
+        return Ok(None);
+    };
+    let number = words.get(at + 1).and_then(|number| number.parse().ok());
+    Ok(Some(number.ok_or(format!("{word} needs a number"))?))
+}
+
 fn compare(words: &[String]) -> Outcome<()> {
     // cargo adds `--bench`.
-    let at = words.iter().position(|word| word == "--rounds");
-    let rounds: usize = match at.map(|at| words.get(at + 1)) {
-        None => 100,
-        Some(number) => number.ok_or("--rounds needs a number")?.parse()?,
-    };
+    let updates = words.iter().any(|word| word == "--update");
     let mut peers = Peers::find()?;
-    let report = measured(&mut peers, rounds)?;
-    fs::create_dir_all(target().join("compare"))?;
-    report.write(&target().join("compare/compare.json"), &peers.missing)?;
-    let table = report.markdown(&peers.missing);
-    print!("{table}");
-    if words.iter().any(|word| word == "--update") {
+    let (kind, text) = if let Some(count) = number(words, "--scale")? {
+        ("scale", scale::scale(&mut peers, count)?)
+    } else {
+        let rounds = number(words, "--rounds")?.unwrap_or(100);
+        let report = measured(&mut peers, rounds)?;
+        fs::create_dir_all(target().join("compare"))?;
+        report.write(&target().join("compare/compare.json"), &peers.missing)?;
+        ("measured", report.markdown(&peers.missing))
+    };
+    print!("{text}");
+    if updates {
         let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("BENCHMARKS.md");
-        report::update(&page, &table)?;
+        report::update(&page, kind, &text)?;
     }
     Ok(())
 }
@@ -95,7 +108,9 @@ fn measured(peers: &mut Peers, rounds: usize) -> Outcome<Report> {
         ("fail-over", &|_, report| {
             timing::fail_over(&field, &stamp, few.min(20), report)
         }),
-        ("memory", &|_, report| memory::memory(&field, report)),
+        ("memory", &|peers, report| {
+            memory::memory(&field, peers, report)
+        }),
         ("sizes", &|_, report| counts::sizes(&field, report)),
         ("system calls", &|peers, report| {
             counts::system_calls(&field, peers, report)

@@ -9,6 +9,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use crate::Outcome;
+use crate::peers::Peers;
 use crate::report::Report;
 use crate::subjects::{Field, Subject};
 
@@ -16,12 +17,15 @@ use crate::subjects::{Field, Subject};
 const SETTLED: Duration = Duration::from_millis(300);
 
 /// A holder and a waiter of each, one after the other.
-pub(crate) fn memory(field: &Field, report: &mut Report) -> Outcome<()> {
+pub(crate) fn memory(field: &Field, peers: &mut Peers, report: &mut Report) -> Outcome<()> {
     let mut all = Vec::new();
     for subject in field.subjects.iter().skip(1) {
         // What becomes the command has no memory of its own while it holds.
         if !subject.becomes_the_command() {
-            all.extend(of(subject)?);
+            match of(subject) {
+                Ok(sizes) => all.extend(sizes),
+                Err(error) => peers.without(&format!("memory of {}", subject.name), error),
+            }
         }
     }
     for doing in ["holding", "waiting"] {
@@ -80,7 +84,7 @@ fn sizes(subject: &Subject, when: &'static str, top: &Child) -> Outcome<Vec<Size
     Ok(found)
 }
 
-fn size(rollup: &str, key: &str) -> Outcome<f64> {
+pub(crate) fn size(rollup: &str, key: &str) -> Outcome<f64> {
     let mut lines = rollup.lines();
     let value = lines
         .find_map(|line| line.strip_prefix(key))
@@ -112,7 +116,7 @@ fn children(process: u32) -> Vec<u32> {
     listed.flatten().flat_map(numbers).collect()
 }
 
-fn name(process: u32) -> String {
+pub(crate) fn name(process: u32) -> String {
     let name = fs::read_to_string(format!("/proc/{process}/comm")).unwrap_or_default();
     name.trim().to_owned()
 }

@@ -11,9 +11,6 @@ use crate::Outcome;
 use crate::goals::{Found, GOALS};
 use crate::subjects::{ETCDCTL, FLOCK};
 
-const BEGIN: &str = "<!-- measured: begin -->\n";
-const END: &str = "<!-- measured: end -->\n";
-
 /// What was measured of one subject.
 #[derive(Debug)]
 struct Row {
@@ -186,7 +183,7 @@ fn shown(value: f64, unit: &str) -> String {
     }
 }
 
-fn machine() -> String {
+pub(crate) fn machine() -> String {
     let cores = available_parallelism().map_or(0, usize::from);
     let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
     let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
@@ -198,16 +195,20 @@ fn machine() -> String {
     )
 }
 
-/// Puts the table where the page has the last one.
-pub(crate) fn update(page: &Path, table: &str) -> Outcome<()> {
+/// Puts the text where the page has the last one of this kind.
+pub(crate) fn update(page: &Path, kind: &str, new: &str) -> Outcome<()> {
+    let (begin, end) = (
+        format!("<!-- {kind}: begin -->\n"),
+        format!("<!-- {kind}: end -->\n"),
+    );
     let text = fs::read_to_string(page)?;
-    let parts = text.split_once(BEGIN).and_then(|(before, rest)| {
-        let (_, after) = rest.split_once(END)?;
+    let parts = text.split_once(&begin).and_then(|(before, rest)| {
+        let (_, after) = rest.split_once(&end)?;
         Some((before, after))
     });
-    let (before, after) = parts.ok_or("the page has no place for the table")?;
+    let (before, after) = parts.ok_or("the page has no place for it")?;
     Ok(fs::write(
         page,
-        format!("{before}{BEGIN}{table}{END}{after}"),
+        format!("{before}{begin}{new}{end}{after}"),
     )?)
 }

@@ -150,9 +150,13 @@ impl Server {
         Ok(calls.collect())
     }
 
-    /// One number of Redis's INFO.
-    pub(crate) fn number(&self, key: &str) -> Outcome<u64> {
-        let info = self.ask("INFO stats")?;
+    pub(crate) fn id(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// One number of a section of Redis's INFO.
+    pub(crate) fn number(&self, section: &str, key: &str) -> Outcome<u64> {
+        let info = self.ask(&format!("INFO {section}"))?;
         let mut lines = info.lines();
         let found = lines.find_map(|line| line.strip_prefix(key)?.strip_prefix(':'));
         Ok(found.ok_or("Redis does not tell")?.trim().parse()?)
