@@ -153,12 +153,14 @@ impl Driver<'_> {
     }
 
     /// Tells the supervisor once, as soon as it can make use of it: what runs before the hold is told of
-    /// (the hook) is not cut short.
+    /// (the hook) is not cut short, and the store's first word decides how a hold ends for which there was no
+    /// need from the beginning.
     pub(super) async fn pass_the_need_on(&mut self) {
-        let listens = matches!(
-            self.supervisor.phase(),
-            Phase::Seeking | Phase::Holding | Phase::Doubting
-        );
+        let listens = match self.supervisor.phase() {
+            Phase::Seeking => self.refused_why.is_some() || self.last_error.is_some(),
+            Phase::Holding | Phase::Doubting => true,
+            _ => false,
+        };
         if self.need.over && !self.need.passed_on && listens {
             self.need.passed_on = true;
             self.tell(Event::NotNeeded).await;

@@ -89,9 +89,11 @@ pub(in crate::process) fn let_interrupt(signal: i32) -> io::Result<()> {
 
 /// Sends `signal` to one thread of this process; one that has ended gets nothing.
 pub(in crate::process) fn wake(thread: &JoinHandle<()>, signal: i32) {
+    // An integer for the standard library everywhere, for the C library a pointer on some systems.
+    let id = thread.as_pthread_t() as libc::pthread_t;
     // SAFETY: the handle has not been joined or detached, so the thread's id is valid, also once the
     // thread has ended.
-    unsafe { libc::pthread_kill(thread.as_pthread_t(), signal) };
+    unsafe { libc::pthread_kill(id, signal) };
 }
 
 /// A descriptor that names one process for good, however its number is used later.

@@ -109,7 +109,7 @@ fn an_interactive_shell_is_not_ended() {
 fn it_can_be_given_back_sooner() {
     let lab = Lab::new();
     let script = format!(
-        "{}; kill $LEASECTL_HOLD_PID; leasectl run --lease {LEASE} --wait 1m -- echo free",
+        "{}; kill $LEASECTL_HOLD_PID; leasectl run -q --lease {LEASE} --wait 1m -- echo free",
         evaluated("", "")
     );
     let ended = shell(&lab, "dash", &script).expect_code(0);

@@ -24,6 +24,7 @@ pub(super) fn trials() -> Vec<Trial> {
         an_operator_without_a_process_gets_it_at_once,
         a_process_that_ends_while_it_is_waited_for_ends_the_wait,
         input_that_ends_while_it_is_waited_for_ends_the_wait,
+        without_need_from_the_beginning_the_store_decides,
     ]
 }
 
@@ -204,4 +205,23 @@ fn input_that_ends_while_it_is_waited_for_ends_the_wait() {
     drop((command, writer));
     let ended = waiter.wait(PATIENCE).expect_code(120);
     assert_eq!(ended.stdout, "");
+}
+
+fn without_need_from_the_beginning_the_store_decides() {
+    let lab = Lab::new();
+    // The lab's commands have no input: it is at its end at once. More than once, as it was once this and once that.
+    for _ in 0..10 {
+        lab.run(&mut hold(&lab, &["--until-eof"])).expect_code(0);
+        assert!(!is_held(&lab));
+    }
+    let process = obedient(&lab);
+    let held = holding(&lab, &["--pid", &process.id().to_string()]);
+    for wait in ["0s", "forever"] {
+        for _ in 0..10 {
+            lab.run(&mut hold(&lab, &["--until-eof", "--wait", wait]))
+                .expect_code(120);
+        }
+    }
+    held.send(Signal::SIGTERM);
+    held.wait(PATIENCE).expect_code(0);
 }
