@@ -164,6 +164,13 @@ impl Campaign {
         if fault.is_local() && contender.wound.is_some() {
             return false;
         }
+        // The guardian continues the front of a command that is continued (job control): of a front that was stopped
+        // beside its command nobody can say when it goes on.
+        if fault == Fault::StopCommand && contender.wound == Some(Fault::StopFront)
+            || fault == Fault::StopFront && contender.faults.contains(&Fault::StopCommand)
+        {
+            return false;
+        }
         let front = contender.front();
         let (targets, signal) = match fault {
             Fault::KillFront => (vec![Some(front)], Signal::SIGKILL),
