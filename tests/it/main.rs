@@ -68,5 +68,6 @@ fn main() -> ExitCode {
     trials.extend(terminal::trials());
     let conclusion = libtest_mimic::run(&arguments, trials);
     support::azurite::Azurite::empty_the_pool();
+    support::times::tell();
     conclusion.exit_code()
 }

@@ -22,6 +22,7 @@ pub(crate) mod redis;
 pub(crate) mod source;
 pub(crate) mod spoiler;
 pub(crate) mod systemd;
+pub(crate) mod times;
 pub(crate) mod witness;
 
 use libtest_mimic::Trial;

@@ -1,11 +1,13 @@
 //! From a plain function to a named test that can end in "ignored, because ...".
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::time::Instant;
 
 use libtest_mimic::{Completion, Failed, Trial};
 
 use super::alone::among_others;
 use super::needs::Missing;
+use super::times;
 
 /// The tests of a module, by the names of their functions: `trials![first, second]`.
 macro_rules! trials {
@@ -23,7 +25,13 @@ macro_rules! trials {
 /// `trial(&format!("it::conformance::{store}::{statement}"), move || check(store))`.
 pub(crate) fn trial(path: &str, body: impl FnOnce() + Send + 'static) -> Trial {
     let name = path.split_once("::").map_or(path, |(_, rest)| rest);
-    Trial::ignorable_test(name, move || finish(body))
+    let told = name.to_owned();
+    Trial::ignorable_test(name, move || {
+        let began = Instant::now();
+        let finished = finish(body);
+        times::note(&told, began.elapsed());
+        finished
+    })
 }
 
 /// Runs the body. A panic that carries [`Missing`] is not a failure but a test that cannot run here.
