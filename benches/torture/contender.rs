@@ -116,6 +116,18 @@ impl Contender {
         self.child.id()
     }
 
+    /// Whether what this fault does to it can be told apart from what others did.
+    pub(crate) fn may_be_hit_by(&self, fault: Fault) -> bool {
+        // The guardian continues the front of a command that is continued (job control): of a front that was
+        // stopped beside its command nobody can say when it goes on.
+        let beside = match fault {
+            Fault::StopCommand => self.wound == Some(Fault::StopFront),
+            Fault::StopFront => self.faults.contains(&Fault::StopCommand),
+            _ => false,
+        };
+        !(beside || fault.is_local() && self.wound.is_some())
+    }
+
     /// Its guardian, once it has its name.
     pub(crate) fn guardian(&self) -> Option<u32> {
         child_named(self.front(), "lease-guard")

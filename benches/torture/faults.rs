@@ -6,7 +6,7 @@ use nix::sys::signal::Signal;
 
 use crate::Outcome;
 use crate::campaign::{Campaign, SLACK, Undo};
-use crate::contender::lease_name;
+use crate::contender::{Contender, lease_name};
 use crate::judge::Judge;
 use crate::options::Store;
 use crate::processes::{alive, raw_now, send};
@@ -17,6 +17,22 @@ use crate::server::Server;
 fn note(judge: &Judge, contender: u64, injection: &Injection) {
     let what = format!("{:?} {:?}", injection.fault, injection.lasts);
     judge.history().note(contender, &what);
+}
+
+/// Which processes of a contender a fault is for, and by which signal.
+fn aim(contender: &Contender, command: u32, fault: Fault) -> Option<(Vec<u32>, Signal)> {
+    let front = contender.front();
+    Some(match fault {
+        Fault::KillFront => (vec![front], Signal::SIGKILL),
+        Fault::KillGuardian => (vec![contender.guardian()?], Signal::SIGKILL),
+        Fault::KillCommand => (vec![command], Signal::SIGKILL),
+        Fault::TermFront => (vec![front], Signal::SIGTERM),
+        Fault::StopFront => (vec![front], Signal::SIGSTOP),
+        Fault::StopGuardian => (vec![contender.guardian()?], Signal::SIGSTOP),
+        Fault::StopCommand => (vec![command], Signal::SIGSTOP),
+        Fault::StopBoth => (vec![contender.guardian()?, front], Signal::SIGSTOP),
+        _ => return None,
+    })
 }
 
 fn nanos(span: Duration) -> u64 {
@@ -76,7 +92,7 @@ impl Campaign {
     /// Whose command runs under a lease, and the number of the command's main process.
     fn holder(&self, lease: u64) -> Option<(usize, u32)> {
         let run = self.judge.history().current(lease)?;
-        let holds = |contender: &crate::contender::Contender| contender.number == run.contender;
+        let holds = |contender: &Contender| contender.number == run.contender;
         let slot = self
             .slots
             .iter()
@@ -161,29 +177,10 @@ impl Campaign {
             return false;
         };
         let fault = injection.fault;
-        if fault.is_local() && contender.wound.is_some() {
+        if !contender.may_be_hit_by(fault) {
             return false;
         }
-        // The guardian continues the front of a command that is continued (job control): of a front that was stopped
-        // beside its command nobody can say when it goes on.
-        if fault == Fault::StopCommand && contender.wound == Some(Fault::StopFront)
-            || fault == Fault::StopFront && contender.faults.contains(&Fault::StopCommand)
-        {
-            return false;
-        }
-        let front = contender.front();
-        let (targets, signal) = match fault {
-            Fault::KillFront => (vec![Some(front)], Signal::SIGKILL),
-            Fault::KillGuardian => (vec![contender.guardian()], Signal::SIGKILL),
-            Fault::KillCommand => (vec![Some(command)], Signal::SIGKILL),
-            Fault::TermFront => (vec![Some(front)], Signal::SIGTERM),
-            Fault::StopFront => (vec![Some(front)], Signal::SIGSTOP),
-            Fault::StopGuardian => (vec![contender.guardian()], Signal::SIGSTOP),
-            Fault::StopCommand => (vec![Some(command)], Signal::SIGSTOP),
-            Fault::StopBoth => (vec![contender.guardian(), Some(front)], Signal::SIGSTOP),
-            _ => return false,
-        };
-        let Some(targets) = targets.into_iter().collect::<Option<Vec<u32>>>() else {
+        let Some((targets, signal)) = aim(contender, command, fault) else {
             return false;
         };
         if !targets.iter().all(|pid| alive(*pid)) {

@@ -7,7 +7,7 @@
 mod leases;
 
 use clap::builder::PossibleValuesParser;
-use clap::{Arg, Args, Command, CommandFactory, ValueEnum, ValueHint};
+use clap::{Arg, Args, Command, ValueEnum, ValueHint};
 use clap_complete::{Generator, generate, shells};
 
 use super::args::Cli;
@@ -37,7 +37,7 @@ pub enum Shell {
 
 /// The script for a shell.
 pub(super) fn script(shell: Shell) -> String {
-    let offered = with_verbs(&offered(&Cli::command()));
+    let offered = with_verbs(&offered(&Cli::whole()));
     match shell {
         Shell::Bash => {
             made_by(shells::Bash, &offered) + &leases::bash(&offered) + AFTER_DASHES_BASH
@@ -73,7 +73,8 @@ fn offered(command: &Command) -> Command {
         let mut arguments = command.get_arguments();
         arguments.any(|argument| argument.get_id() == id && !argument.is_hide_set())
     };
-    let arguments = command.get_arguments().filter(|a| !a.is_hide_set());
+    let arguments = command.get_arguments();
+    let arguments = arguments.filter(|argument| !argument.is_hide_set() && !is_of_clap(argument));
     let whole = command
         .get_groups()
         .filter(|group| group.get_args().all(is_shown));
@@ -90,6 +91,11 @@ fn offered(command: &Command) -> Command {
         kept = kept.version(for_good(version));
     }
     kept
+}
+
+/// Whether clap has put it in, and does so again.
+fn is_of_clap(argument: &Arg) -> bool {
+    ["help", "version"].contains(&argument.get_id().as_str())
 }
 
 /// clap takes names only from the program's own text, unless it is built with a feature that makes the

@@ -25,8 +25,7 @@ pub struct ManArgs {
 /// # Errors
 /// None that is known: it is written into memory.
 pub(super) fn page(verb: Option<&str>) -> io::Result<Option<String>> {
-    let mut leasectl = Cli::command();
-    leasectl.build();
+    let leasectl = Cli::whole();
     let command = match verb {
         None => Some(&leasectl),
         Some(name) => shown_verbs(&leasectl).find(|verb| verb.get_name() == name),

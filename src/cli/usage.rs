@@ -198,7 +198,7 @@ impl Typed<'_> {
 
 /// Whether `run` has this long option.
 fn is_of_run(option: &str) -> bool {
-    let leasectl = Cli::command();
+    let leasectl = Cli::whole();
     let run = leasectl.find_subcommand("run");
     let mut options = run.into_iter().flat_map(clap::Command::get_arguments);
     option

@@ -5,13 +5,14 @@ mod config;
 mod doctor;
 mod groups;
 mod hold;
+mod later;
 mod notices;
 mod run;
 mod scheduled_events;
 mod status;
 mod telling;
 
-use clap::{Parser, Subcommand};
+use clap::{Command, CommandFactory, Parser, Subcommand};
 
 use super::completions::CompletionsArgs;
 use super::guide;
@@ -23,6 +24,7 @@ pub(super) use groups::{
     AskedArgs, ClaimArgs, LoudnessArgs, RecordArg, RecordArgs, StoreArgs, TimeArgs,
 };
 pub(super) use hold::HoldArgs;
+use later::Later;
 pub(super) use notices::{EventTypes, NoticeArgs};
 pub(super) use run::{LeftoversArg, RestartArg, RunArgs};
 pub(super) use scheduled_events::{ActionArg, ScheduledEventsArgs};
@@ -53,6 +55,15 @@ pub struct Cli {
     pub verb: Verb,
 }
 
+impl Cli {
+    /// All that can be typed, with the options of every verb.
+    pub(super) fn whole() -> Command {
+        let mut leasectl = Self::command();
+        leasectl.build();
+        leasectl
+    }
+}
+
 /// The verbs.
 #[derive(Debug, Subcommand)]
 pub enum Verb {
@@ -62,7 +73,7 @@ pub enum Verb {
     /// is gone. Without --wait it tries once; when somebody else has the lease, nothing is run.
     ///
     /// Durations have a unit: 500ms, 30s, 5m, 1h30m.
-    Run(Box<RunArgs>),
+    Run(Later<RunArgs>),
 
     /// Hold a lease for a shell script
     ///
@@ -71,28 +82,28 @@ pub enum Verb {
     ///
     /// Its own children --pid has to stop itself: where leasectl can start what is to be guarded, run is
     /// the better verb.
-    Hold(Box<HoldArgs>),
+    Hold(Later<HoldArgs>),
 
     /// Show who holds which lease
     ///
     /// Who holds each lease of the store, since when and until when, or how its last run ended. It only
     /// looks: it keeps nobody from a lease, and makes nothing.
-    Status(Box<StatusArgs>),
+    Status(Later<StatusArgs>),
 
     /// Ask the holder of a lease to give it back
     ///
     /// Its leasectl stops the command, with the grace of its own --grace, renewing meanwhile, gives the
     /// lease back and exits with 119. This one waits for that.
-    Release(Box<ReleaseArgs>),
+    Release(Later<ReleaseArgs>),
 
     /// Keep everyone out of leases
     ///
     /// Nobody new gets them; whoever holds one is left alone. For maintenance: pause, then release,
     /// and the lease stays free until it is resumed.
-    Pause(PauseArgs),
+    Pause(Later<PauseArgs>),
 
     /// End a pause or a minimum hold
-    Resume(ResumeArgs),
+    Resume(Later<ResumeArgs>),
 
     /// Show what is announced for this machine
     ///
@@ -102,36 +113,36 @@ pub enum Verb {
     /// All leasectl processes of a user, or of the machine when root has one, learn of them through one
     /// that asks the service.
     #[command(name = "scheduled-events")]
-    ScheduledEvents(Box<ScheduledEventsArgs>),
+    ScheduledEvents(Later<ScheduledEventsArgs>),
 
     /// Show the settings and where they come from
     ///
     /// Each setting of run, for the lease NAME or for any, with the environment variable or the line of a
     /// file that says it. A password is not shown.
-    Config(ConfigArgs),
+    Config(Later<ConfigArgs>),
 
     /// Try out a store and this machine
     ///
     /// Prints what the store promises, lives through the life of a lease of its own (acquire, renew, a
     /// second contender, an operator's request, release, hand-over) and measures it, and looks at what
     /// this machine has for keeping a command together and for counting time. No other lease is touched.
-    Doctor(DoctorArgs),
+    Doctor(Later<DoctorArgs>),
 
     /// Print a script that completes what is typed
     ///
     /// The script teaches a shell the verbs, options and values of leasectl, and after -- those of the
     /// command. It goes to standard output.
-    Completions(CompletionsArgs),
+    Completions(Later<CompletionsArgs>),
 
     /// What completion scripts call. No word that anybody could mean by mistake: those are answered with the
     /// verbs that are like them.
     #[command(name = "__names", hide = true)]
-    CompleteLeases(CompleteLeasesArgs),
+    CompleteLeases(Later<CompleteLeasesArgs>),
 
     /// Print a man page
     ///
     /// The page is in the form that man reads, and goes to standard output.
-    Man(ManArgs),
+    Man(Later<ManArgs>),
 }
 
 impl Verb {

@@ -1,6 +1,6 @@
 //! What can be configured: the long options of `run`, as the clap definitions have them.
 
-use clap::{Arg, ArgAction, Command, CommandFactory};
+use clap::{Arg, ArgAction, Command};
 
 use crate::cli::args::Cli;
 use crate::cli::{quoted, usage};
@@ -42,7 +42,7 @@ pub(super) struct Keys {
 
 impl Keys {
     pub(super) fn new() -> Self {
-        let leasectl = Cli::command();
+        let leasectl = Cli::whole();
         let run = leasectl.find_subcommand("run").cloned().unwrap_or_default();
         Self { leasectl, run }
     }
