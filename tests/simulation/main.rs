@@ -5,6 +5,7 @@
 //! ```sh
 //! cargo test --test simulation                                            20,000 histories
 //! LEASECTL_HISTORIES=1000000 cargo test --release --test simulation       as many as you like
+//! LEASECTL_FIRST=1000000 LEASECTL_HISTORIES=500000 ...                    others than those from seed 0
 //! LEASECTL_SEED=4711 cargo test --test simulation -- one_seed             one again
 //! ```
 
@@ -31,6 +32,7 @@ use std::env;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
+use std::time::Instant;
 
 use libtest_mimic::{Arguments, Trial};
 
@@ -100,14 +102,16 @@ fn number(variable: &str) -> Option<u64> {
 
 fn the_promises_hold_in_every_history() {
     let histories = number("LEASECTL_HISTORIES").unwrap_or(HISTORIES);
-    let next = AtomicU64::new(0);
+    let first = number("LEASECTL_FIRST").unwrap_or(0);
+    let started = Instant::now();
+    let next = AtomicU64::new(first);
     let workers = thread::available_parallelism().map_or(1, usize::from);
     let tallies: Vec<Tally> = thread::scope(|scope| {
         let one = || {
             let mut sum = Tally::default();
             loop {
                 let seed = next.fetch_add(1, Ordering::Relaxed);
-                if seed >= histories {
+                if seed - first >= histories {
                     return sum;
                 }
                 match play(seed, None) {
@@ -125,7 +129,11 @@ fn the_promises_hold_in_every_history() {
     });
     let mut sum = Tally::default();
     tallies.iter().for_each(|tally| sum.add(tally));
-    println!("{histories} histories:\n{}", sum.lines());
+    let seconds = started.elapsed().as_secs();
+    println!(
+        "{histories} histories from seed {first} in {seconds} s:\n{}",
+        sum.lines()
+    );
     let missing = sum.missing(histories);
     assert!(
         missing.is_empty(),
