@@ -15,6 +15,7 @@ mod nodes;
 mod redirected;
 mod refusals;
 mod replicas;
+mod rights;
 mod scene;
 mod sentinel;
 mod storm;
@@ -48,6 +49,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         refusals::trials(),
         replicas::trials(),
         sentinel::trials(),
+        rights::trials(),
         storm::trials(),
         tls::trials(),
         verbs::trials(),

@@ -239,6 +239,18 @@ impl RedisServer {
         String::from_utf8(output.stdout).unwrap().trim().to_owned()
     }
 
+    /// What redis-cli prints to all of these lines.
+    #[track_caller]
+    pub(crate) fn cli_reading(&self, lines: &str) -> String {
+        let script = self.path("lines");
+        fs::write(&script, lines).unwrap();
+        let mut command = Command::new("redis-cli");
+        let command = command.arg("-s").arg(self.socket());
+        let output = command.stdin(File::open(script).unwrap()).output().unwrap();
+        assert!(output.status.success(), "{lines}: {output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    }
+
     /// A number from its `INFO`.
     #[track_caller]
     pub(crate) fn info(&self, section: &str, key: &str) -> String {
