@@ -84,6 +84,7 @@ mod onlooker;
 mod reach;
 mod record;
 mod sentinel;
+mod speech;
 mod store;
 mod tls;
 mod trouble;
