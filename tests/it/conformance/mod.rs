@@ -178,6 +178,7 @@ table! {
     "file" file: common pushed;
     "memory" memory: common pushed expiring revoking;
     "redis" redis: common pushed expiring revoking;
+    "redis" valkey_cluster: common pushed expiring revoking;
     "redis" redis62: common pushed expiring revoking;
     "redis" valkey: common pushed expiring revoking;
     "redis" redis_cluster: common pushed expiring revoking;
