@@ -7,7 +7,7 @@ use super::leaving::about_to_go;
 use super::{os_error, printable};
 use crate::commands::events::LogLevel;
 use crate::commands::run::{Asked, HookFate, HookName};
-use crate::lease::{Jump, LostWhy, StoreError};
+use crate::lease::{Jump, LostWhy, Pace, StoreError};
 use crate::process::{Containment, Survivor, name_of};
 use crate::supervisor::{CommandEnd, StopWhy};
 
@@ -147,7 +147,10 @@ pub(super) fn lost(why: LostWhy) -> &'static str {
 }
 
 /// Whoever keeps the store's machine has to hear of it: the next jump may be longer than a lease.
-pub(super) fn clock_jump(jump: Jump) -> String {
+pub(super) fn clock_jump(jump: Jump, pace: Pace) -> String {
+    if let Pace::Runs { fast } = pace {
+        return clock_runs(jump.rate, fast);
+    }
     let by = span(jump.by);
     let then = if jump.forward {
         let rate = jump.rate;
@@ -159,6 +162,19 @@ pub(super) fn clock_jump(jump: Jump) -> String {
     format!(
         "the store's clock was set {way} by {by}: {then}; let it be slewed (chrony, NTP), not set"
     )
+}
+
+/// Said once, however many renewals it goes on for.
+fn clock_runs(rate: f64, fast: bool) -> String {
+    if fast {
+        format!(
+            "the store's clock runs about {rate:.1} times as fast as ours: as long as it does, the lease counts as \
+             running out that fast; let it be kept in step (chrony, NTP)"
+        )
+    } else {
+        "the store's clock runs slower than ours: the lease goes on; let it be kept in step (chrony, NTP)"
+            .to_owned()
+    }
 }
 
 pub(super) fn because(error: Option<&StoreError>) -> String {

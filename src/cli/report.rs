@@ -185,7 +185,6 @@ impl Printer {
                     format!("renewed {lease}; SIGKILL is {remaining} away without a renewal");
                 (LogLevel::Debug, text)
             }
-            News::ClockJump { jump } => (LogLevel::Warn, clock_jump(*jump)),
             News::RenewFailed {
                 error, remaining, ..
             } => (LogLevel::Warn, renew_failed(error, *remaining, &self.whom)),
@@ -203,7 +202,7 @@ impl Printer {
                 let text = format!("{why}; {lease} ends by itself when its time has run out");
                 (LogLevel::Warn, text)
             }
-            _ => return None,
+            _ => return of_the_clock(news),
         })
     }
 
@@ -285,4 +284,15 @@ impl Printer {
             span(kill_in)
         ))
     }
+}
+
+fn of_the_clock(news: &News<'_>) -> Told {
+    Some(match news {
+        News::ClockJump { jump, pace } => (LogLevel::Warn, clock_jump(*jump, *pace)),
+        News::ClockSteady => {
+            let text = "the store's clock keeps time again".to_owned();
+            (LogLevel::Info, text)
+        }
+        _ => return None,
+    })
 }

@@ -42,7 +42,7 @@ pub use outcome::OutcomeWord;
 pub use owner::OwnerId;
 pub use promises::{Change, Expiry, Fencing, Promises};
 pub use record::{EndedRun, Ending, LARGEST_RECORD, LeaseRecord};
-pub use server_clock::{Jump, Reading, ServerClock, ServerTime};
+pub use server_clock::{Jump, Pace, Reading, ServerClock, ServerTime};
 pub use store::{Attempt, LeaseStore, LostWhy, Place, Refusal, RefusedWhy, Release, Renewal};
 pub use tenure::Tenure;
 pub use timing::{

@@ -36,7 +36,12 @@ pub struct Reading {
 
 /// The store's clock, as it was read last.
 #[derive(Debug, Default)]
-pub struct ServerClock(Option<Reading>);
+pub struct ServerClock {
+    last: Option<Reading>,
+    pace: Pace,
+    /// The largest jump since the pace changed last.
+    largest: Duration,
+}
 
 /// What the store's clock has done that no two clocks of about the same rate do.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -49,10 +54,31 @@ pub struct Jump {
     pub rate: f64,
 }
 
+/// So many times as far, and a jump is no longer what a clock that runs fast or slow does between two renewals.
+const FURTHER: u32 = 3;
+
+/// How the store's clock goes beside ours, as of the last renewals.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Pace {
+    /// As ours does.
+    #[default]
+    Steady,
+    /// It has jumped once.
+    Jumped {
+        /// Forward, otherwise back.
+        forward: bool,
+    },
+    /// It has jumped the same way with each of the last renewals: it is not set, it goes wrong.
+    Runs {
+        /// Too fast, otherwise too slow.
+        fast: bool,
+    },
+}
+
 impl ServerClock {
     /// Takes a reading; says whether the clock has jumped since the one before.
     pub fn read(&mut self, reading: Reading, drift: f64) -> Option<Jump> {
-        let before = self.0.replace(reading)?;
+        let before = self.last.replace(reading)?;
         let shortest = reading.asked_at.since(before.heard_at);
         let longest = reading.heard_at.since(before.asked_at);
         let (from, to) = (before.shown.0, reading.shown.0);
@@ -73,6 +99,27 @@ impl ServerClock {
             forward: false,
             rate: 1.0,
         })
+    }
+
+    /// How the clock goes, where that is news after a renewal with which it has jumped or not. What goes on as it
+    /// was told is none.
+    pub fn news(&mut self, jump: Option<Jump>) -> Option<Pace> {
+        let before = self.pace;
+        let Some(Jump { by, forward, .. }) = jump else {
+            self.pace = Pace::Steady;
+            return matches!(before, Pace::Runs { .. }).then_some(Pace::Steady);
+        };
+        let same_way = match before {
+            Pace::Steady => false,
+            Pace::Jumped { forward: way } | Pace::Runs { fast: way } => way == forward,
+        };
+        let again = same_way && by <= self.largest * FURTHER;
+        (self.pace, self.largest) = if again {
+            (Pace::Runs { fast: forward }, self.largest.max(by))
+        } else {
+            (Pace::Jumped { forward }, by)
+        };
+        (!again || self.pace != before).then_some(self.pace)
     }
 }
 
@@ -106,6 +153,37 @@ mod tests {
         for shown in [5_401, 6_000, 6_599] {
             let second = reading(6_000, 6_000, 1_000 + shown);
             assert_eq!(after(reading(0, 0, 1_000), second), None, "{shown}");
+        }
+    }
+
+    #[test]
+    fn a_clock_that_jumps_with_each_renewal_runs_fast_or_slow() {
+        let jump = |forward, millis| {
+            let by = Duration::from_millis(millis);
+            let rate = 1.5;
+            Some(Jump { by, forward, rate })
+        };
+        let (forward, back) = (
+            Pace::Jumped { forward: true },
+            Pace::Jumped { forward: false },
+        );
+        let mut clock = ServerClock::default();
+        for (jump, news) in [
+            (None, None),
+            (jump(true, 1_000), Some(forward)),
+            (jump(true, 900), Some(Pace::Runs { fast: true })),
+            (jump(true, 100), None),
+            (jump(true, 3_000), None),
+            // That is more than it does by itself.
+            (jump(true, 3_600_000), Some(forward)),
+            (jump(false, 1_000), Some(back)),
+            (jump(false, 1_000), Some(Pace::Runs { fast: false })),
+            (None, Some(Pace::Steady)),
+            (None, None),
+            (jump(false, 1_000), Some(back)),
+            (None, None),
+        ] {
+            assert_eq!(clock.news(jump), news, "{jump:?}");
         }
     }
 

@@ -118,7 +118,7 @@ impl EventLog {
                 took_s: seconds(*took),
                 remaining_s: remaining.map(seconds),
             },
-            News::ClockJump { jump } => Body::ClockJump {
+            News::ClockJump { jump, .. } => Body::ClockJump {
                 by_s: seconds(jump.by) * if jump.forward { 1.0 } else { -1.0 },
                 rate: jump.rate,
             },

@@ -5,8 +5,8 @@ use std::time::Duration;
 use super::hooks::{HookFate, HookName};
 use crate::clock::{Instant, WallTime};
 use crate::lease::{
-    FencingToken, Jump, LeaseName, LostWhy, Observation, OutcomeWord, RefusedWhy, StopRequest,
-    StoreError, StoreLabel,
+    FencingToken, Jump, LeaseName, LostWhy, Observation, OutcomeWord, Pace, RefusedWhy,
+    StopRequest, StoreError, StoreLabel,
 };
 use crate::notices::{Endpoint, NotApproved, Notice, Role, Update};
 use crate::process::{Containment, Survivor};
@@ -138,8 +138,11 @@ pub enum News<'a> {
         took: Duration,
         remaining: Option<Duration>,
     },
-    /// The store's clock has jumped since the renewal before.
-    ClockJump { jump: Jump },
+    /// The store's clock has jumped since the renewal before; `pace`: once, or as it did with that one too.
+    /// Not told again while it goes on so.
+    ClockJump { jump: Jump, pace: Pace },
+    /// The store's clock, which ran too fast or too slow, goes as ours does.
+    ClockSteady,
     /// A renewal went unanswered, the so-manieth in a row: so long until the stop signal, `None` for
     /// ever.
     RenewFailed {

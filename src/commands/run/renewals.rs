@@ -17,9 +17,7 @@ impl Driver<'_> {
                 let jump = self.jump(asked_at, server_time);
                 let rate = jump.map_or(1.0, |jump| jump.rate);
                 self.renewed(asked_at, rate);
-                if let Some(jump) = jump {
-                    self.audience.hear(&News::ClockJump { jump });
-                }
+                self.tell_of_the_clock(jump);
                 if let Some(request) = asked {
                     self.hand_back.asked(request);
                 }
@@ -50,6 +48,15 @@ impl Driver<'_> {
         };
         let drift = self.plan.settings.timing.drift();
         self.server_clock.read(reading, drift)
+    }
+
+    /// Once, and again only when it goes otherwise: a clock that runs fast jumps with every renewal.
+    fn tell_of_the_clock(&mut self, jump: Option<Jump>) {
+        match (self.server_clock.news(jump), jump) {
+            (Some(pace), Some(jump)) => self.audience.hear(&News::ClockJump { jump, pace }),
+            (Some(_), None) => self.audience.hear(&News::ClockSteady),
+            (None, _) => {}
+        }
     }
 
     fn renewed(&mut self, asked_at: Instant, rate: f64) {

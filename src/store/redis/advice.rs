@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use redis::{RedisError, Value};
 
+use super::address::Address;
 use super::store::RedisStore;
 use super::trouble::Trouble;
 use crate::clock::WallTime;
@@ -28,6 +29,10 @@ struct Said {
     configured: HashMap<&'static str, String>,
     /// The code with which it refused `CONFIG GET`.
     refused: Option<String>,
+    /// How many replicas a grant waits for.
+    replicas: u64,
+    /// Whether the URL is of servers that take over from one another.
+    takes_over: bool,
 }
 
 /// Asks the server about itself, in one write; of a cluster the node that has the first slot.
@@ -44,6 +49,11 @@ pub(super) async fn ask(store: &RedisStore) -> Result<Advice, Trouble> {
     let info = redis::from_redis_value(answers.next().unwrap_or_default());
     let mut said = Said {
         info: info.map_err(|_| Trouble::Garbled("INFO is no text".to_owned()))?,
+        replicas: store.config.replicas,
+        takes_over: matches!(
+            store.config.address,
+            Address::Sentinels(_) | Address::Cluster(_)
+        ),
         ..Said::default()
     };
     for (name, answer) in CONFIGURED.into_iter().zip(answers) {
@@ -78,6 +88,7 @@ impl Said {
         [
             self.version(),
             self.role(),
+            self.replicas(),
             self.eviction(),
             self.persistence(),
             self.fsync(),
@@ -130,6 +141,36 @@ impl Said {
                 let seen = format!("it is a replica of {primary}, and grants nothing; name that");
                 badly(WHAT, seen)
             }
+        })
+    }
+
+    /// What a replica that takes over may not have.
+    fn replicas(&self) -> Option<Setting> {
+        const WHAT: &str = "replicas";
+        if self.info("role") != Some("master") {
+            return None;
+        }
+        let there: u64 = self.info("connected_slaves")?.parse().ok()?;
+        let wanted = self.replicas;
+        if wanted > there {
+            let seen = format!("replicas={wanted}, and {there} connected: no lease is granted");
+            return Some(badly(WHAT, seen));
+        }
+        if wanted > 0 {
+            return Some(well(
+                WHAT,
+                format!("replicas={wanted} of {there} connected"),
+            ));
+        }
+        (there > 0 || self.takes_over).then(|| {
+            let also = if there == 0 { " once one is connected" } else { "" };
+            badly(
+                WHAT,
+                format!(
+                    "{there} connected, and a grant waits for none: a replica that takes over may not know a lease \
+                     that was granted, and a second holder runs; add replicas=1 to the URL{also}"
+                ),
+            )
         })
     }
 
@@ -294,7 +335,7 @@ mod tests {
                 (BUFFERS, format!("normal 0 0 0 {limits} 60")),
                 (KEEPALIVE, "300".to_owned()),
             ]),
-            refused: None,
+            ..Said::default()
         };
         let settings = said.settings();
         assert_eq!(settings.len(), 7, "{settings:?}");
@@ -320,6 +361,24 @@ mod tests {
         for limits in ["pubsub 0 0", "pubsub 1000 0", "pubsub 33554432 1000"] {
             assert_eq!(rated("buffers", "", limits), Suits::Badly, "{limits}");
         }
+    }
+
+    #[test]
+    fn replicas_that_no_grant_waits_for_are_named() {
+        let rated = |replicas, there, takes_over| {
+            let said = Said {
+                info: format!("role:master\r\nconnected_slaves:{there}\r\n"),
+                replicas,
+                takes_over,
+                ..Said::default()
+            };
+            said.replicas().map(|one| one.suits)
+        };
+        assert_eq!(rated(0, 0, false), None);
+        assert_eq!(rated(0, 1, false), Some(Suits::Badly));
+        assert_eq!(rated(0, 0, true), Some(Suits::Badly));
+        assert_eq!(rated(1, 1, true), Some(Suits::Well));
+        assert_eq!(rated(2, 1, false), Some(Suits::Badly));
     }
 
     #[test]

@@ -18,6 +18,7 @@ use super::cluster::{self, Map};
 use super::config::Config;
 use super::inbox::Inbox;
 use super::reach::{Peer, reach};
+use super::speech::explained;
 use super::trouble::{CLUSTER, Trouble, redirection};
 use super::who;
 use super::wire::{Request, ServerRun, millis};
@@ -75,25 +76,17 @@ impl Link {
             Peer::Unix(_) => None,
         };
         let broken = Arc::new(AtomicBool::new(false));
-        let (pushes, ended) = (Arc::clone(inbox), Arc::clone(&broken));
         let leaving: Arc<Mutex<HashSet<Vec<u8>>>> = Arc::default();
         let out_of_step = Arc::new(AtomicBool::new(false));
-        let (left, moved) = (Arc::clone(&leaving), Arc::clone(&out_of_step));
-        let how = AsyncConnectionConfig::new()
-            .set_response_timeout(None)
-            .set_push_sender(move |info: redis::PushInfo| {
-                if info.kind == redis::PushKind::Disconnection {
-                    ended.store(true, Ordering::SeqCst);
-                }
-                if info.kind == redis::PushKind::SUnsubscribe && !was_asked_for(&info, &left) {
-                    moved.store(true, Ordering::SeqCst);
-                    ended.store(true, Ordering::SeqCst);
-                }
-                pushes.push(info);
-                Ok::<(), redis::aio::SendError>(())
-            });
+        let how = listening(inbox, &broken, &leaving, &out_of_step);
         let opened = MultiplexedConnection::new_with_config(&sign_in(config), stream, how).await;
-        let (connection, reader) = opened.map_err(|error| Trouble::of(&error, Effect::None))?;
+        let (connection, reader) = match opened {
+            Ok(opened) => opened,
+            Err(error) => {
+                let trouble = Trouble::of(&error, Effect::None);
+                return Err(explained(trouble, peer, config.tls.as_ref()).await);
+            }
+        };
         let mut link = Self {
             connection,
             server: ServerRun {
@@ -284,6 +277,30 @@ impl Link {
 fn locked(channels: &Mutex<HashSet<Vec<u8>>>) -> MutexGuard<'_, HashSet<Vec<u8>>> {
     // Whoever panicked left whole channels behind.
     channels.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// How a connection is opened whose server may say things unasked.
+fn listening(
+    inbox: &Arc<Inbox>,
+    broken: &Arc<AtomicBool>,
+    leaving: &Arc<Mutex<HashSet<Vec<u8>>>>,
+    out_of_step: &Arc<AtomicBool>,
+) -> AsyncConnectionConfig {
+    let (pushes, ended) = (Arc::clone(inbox), Arc::clone(broken));
+    let (left, moved) = (Arc::clone(leaving), Arc::clone(out_of_step));
+    AsyncConnectionConfig::new()
+        .set_response_timeout(None)
+        .set_push_sender(move |info: redis::PushInfo| {
+            if info.kind == redis::PushKind::Disconnection {
+                ended.store(true, Ordering::SeqCst);
+            }
+            if info.kind == redis::PushKind::SUnsubscribe && !was_asked_for(&info, &left) {
+                moved.store(true, Ordering::SeqCst);
+                ended.store(true, Ordering::SeqCst);
+            }
+            pushes.push(info);
+            Ok::<(), redis::aio::SendError>(())
+        })
 }
 
 /// Whether we have left the channel ourselves.

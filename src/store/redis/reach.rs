@@ -11,8 +11,8 @@ use tokio::sync::oneshot;
 use super::address::Node;
 use super::bounded::Bounded;
 use super::config::Tls;
-use super::tls;
 use super::trouble::Trouble;
+use super::{speech, tls};
 use crate::lease::Effect;
 
 /// Bytes in both directions.
@@ -36,7 +36,10 @@ pub(super) async fn reach(peer: Peer<'_>, how: Option<&Tls>) -> Result<Way, Trou
         Peer::Tcp(node) => {
             let stream = connect(node).await.map_err(|error| silent(&error))?;
             match how {
-                Some(how) => Box::new(tls::shake_hands(stream, &node.host, how).await?),
+                Some(how) => tokio::select! {
+                    shaken = tls::shake_hands(stream, &node.host, how) => Box::new(shaken?),
+                    wrong = speech::speaks_clearly(peer) => return Err(wrong),
+                },
                 None => Box::new(stream),
             }
         }
@@ -56,7 +59,7 @@ fn silent(error: &io::Error) -> Trouble {
     Trouble::Silent(Effect::None, why)
 }
 
-async fn connect(node: &Node) -> io::Result<TcpStream> {
+pub(super) async fn connect(node: &Node) -> io::Result<TcpStream> {
     let mut last = io::Error::other("the host has no address");
     for address in addresses(node.host.clone(), node.port).await? {
         match TcpStream::connect(address).await {

@@ -10,7 +10,8 @@ use super::address::{Node, Sentinels};
 use super::config::{Config, Tls};
 use super::inbox::Inbox;
 use super::link::Link;
-use super::reach::{Peer, reach};
+use super::reach::{Peer, Way, reach};
+use super::speech::explained;
 use super::trouble::Trouble;
 use super::turn::Turn;
 use crate::lease::Effect;
@@ -84,6 +85,13 @@ async fn ask(of: &Sentinels, at: usize, tls: Option<&Tls>) -> Result<Option<Node
         return Ok(None);
     };
     let stream = reach(Peer::Tcp(node), tls).await?;
+    match ask_on(of, stream).await {
+        Err(trouble) => Err(explained(trouble, Peer::Tcp(node), tls).await),
+        told => told,
+    }
+}
+
+async fn ask_on(of: &Sentinels, stream: Way) -> Result<Option<Node>, Trouble> {
     let how = AsyncConnectionConfig::new().set_response_timeout(None);
     let opened = MultiplexedConnection::new_with_config(&sign_in(of), stream, how).await;
     let (mut connection, reader) = opened.map_err(|error| meant(&error))?;

@@ -13,6 +13,7 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use super::config::Tls;
+use super::speech::NO_TLS;
 use super::trouble::Trouble;
 use crate::lease::Effect;
 
@@ -96,9 +97,7 @@ fn refused(error: &io::Error) -> Trouble {
         Some(why @ rustls::Error::InvalidCertificate(_)) => unfit(&format!(
             "its certificate is not trusted ({why}); name its authority with ?ca=FILE"
         )),
-        Some(rustls::Error::InvalidMessage(_)) => {
-            unfit("it does not speak TLS; write redis:// if that is meant")
-        }
+        Some(rustls::Error::InvalidMessage(_)) => unfit(NO_TLS),
         Some(why @ rustls::Error::AlertReceived(_)) => Trouble::refused_by_tls(&why.to_string()),
         Some(why) => Trouble::Silent(Effect::None, format!("the TLS handshake failed: {why}")),
         None => Trouble::Silent(Effect::None, format!("the TLS handshake failed: {error}")),

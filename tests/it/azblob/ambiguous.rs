@@ -3,10 +3,11 @@
 
 use std::time::Duration;
 
-use leasectl::lease::{Attempt, Effect, LostWhy, RefusedWhy, Release, Renewal, StoreError};
+use leasectl::lease::{Attempt, LostWhy, RefusedWhy, Release, Renewal};
 use libtest_mimic::Trial;
 
 use super::{Store, granted, run, store};
+use crate::conformance::doubt::{self, Pair, assert_unknown};
 use crate::conformance::stores::{claim, completed};
 use crate::support::azurite::Azurite;
 use crate::support::spoiler::{Fault, Spoiler};
@@ -59,6 +60,10 @@ impl Ways {
         ways
     }
 
+    fn both(&self) -> Pair<'_> {
+        (&self.shaky, &self.sure)
+    }
+
     async fn is_held(&self) -> bool {
         match self.sure.try_acquire(&claim("a")).await.unwrap() {
             Attempt::Refused(refusal) => refusal.why == RefusedWhy::Held,
@@ -67,17 +72,6 @@ impl Ways {
                 false
             }
         }
-    }
-}
-
-#[track_caller]
-fn assert_unknown<T: std::fmt::Debug>(answer: Result<T, StoreError>) {
-    match answer {
-        Err(StoreError::Unreachable {
-            effect: Effect::Unknown,
-            ..
-        }) => {}
-        other => panic!("{other:?}"),
     }
 }
 
@@ -188,14 +182,8 @@ fn a_late_copy_of_a_renewal_revives_nothing() {
 fn an_unheard_release_has_released() {
     run(async {
         let ways = Ways::new().await;
-        let hold = granted(&ways.shaky, &claim("a")).await;
-        ways.spoiler.spoil(&RELEASE, Fault::Unheard);
-        assert_unknown(ways.shaky.release(&hold, &completed()).await);
-        let next = granted(&ways.sure, &claim("a")).await;
-        let again = ways.shaky.release(&hold, &completed()).await.unwrap();
-        assert_eq!(again, Release::AlreadyOver);
-        let renewed = ways.sure.renew(&next).await.unwrap();
-        assert_eq!(renewed.untimed(), Renewal::EXTENDED);
+        let spoil = || ways.spoiler.spoil(&RELEASE, Fault::Unheard);
+        doubt::an_unheard_release_has_released(ways.both(), spoil).await;
     });
 }
 
@@ -215,16 +203,12 @@ fn a_release_that_arrives_twice_releases() {
 fn a_late_copy_of_a_release_spares_the_next_hold() {
     run(async {
         let ways = Ways::new().await;
-        let hold = granted(&ways.shaky, &claim("a")).await;
-        ways.spoiler.spoil(&WRITE, Fault::Twice(LATER));
-        ways.spoiler.spoil(&RELEASE, Fault::Twice(LATER));
-        let _released = ways.shaky.release(&hold, &completed()).await.unwrap();
-        let next = granted(&ways.sure, &claim("a")).await;
-        the_copy_has_come().await;
-        let renewed = ways.sure.renew(&next).await.unwrap();
-        assert_eq!(renewed.untimed(), Renewal::EXTENDED);
-        let seen = ways.sure.observe(&next.name).await.unwrap();
-        assert_eq!(seen.record.unwrap().token, next.token);
+        let spoil = || {
+            ways.spoiler.spoil(&WRITE, Fault::Twice(LATER));
+            ways.spoiler.spoil(&RELEASE, Fault::Twice(LATER));
+        };
+        let comes = the_copy_has_come();
+        doubt::a_late_copy_of_a_release_spares_the_next_hold(ways.both(), spoil, comes).await;
     });
 }
 

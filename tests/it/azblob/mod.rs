@@ -17,10 +17,13 @@ mod ways;
 
 use std::sync::Arc;
 
-use leasectl::lease::{Attempt, Claim, Hold, LeaseStore};
+use leasectl::lease::LeaseStore;
 use leasectl::store::azblob::{AzblobStore, Config, Surroundings};
 use leasectl::store::url::StoreUrl;
 use libtest_mimic::Trial;
+
+use crate::conformance::doubt::granted;
+use crate::support::run::run;
 
 pub(crate) fn trials() -> Vec<Trial> {
     [
@@ -49,26 +52,4 @@ fn store(url: &str) -> Store {
     let url = StoreUrl::parse(url).unwrap();
     let config = Config::from_url(&url, &Surroundings::default()).unwrap();
     Arc::new(AzblobStore::new(config))
-}
-
-/// Acquires, and waits out what is bounded.
-async fn granted(store: &Store, claim: &Claim) -> Hold {
-    loop {
-        match store.try_acquire(claim).await.unwrap() {
-            Attempt::Granted(hold) => return hold,
-            Attempt::Refused(refusal) if refusal.why.is_bounded() => {
-                tokio::time::sleep(refusal.look_again.unwrap()).await;
-            }
-            Attempt::Refused(refusal) => panic!("refused: {refusal:?}"),
-        }
-    }
-}
-
-/// Runs one test to its end.
-fn run(test: impl Future<Output = ()>) {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap()
-        .block_on(test);
 }

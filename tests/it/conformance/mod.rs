@@ -5,6 +5,7 @@
 //! silent hold by their own clock, `revoking` ones for stores that can take a lease away, `pushed` ones for those
 //! that tell a holder unasked, `leased` ones for those on the leases of a service.
 
+pub(crate) mod doubt;
 mod expiring;
 mod file_asks;
 mod file_hostile;
@@ -36,11 +37,7 @@ pub(crate) fn trials() -> Vec<Trial> {
 
 /// Runs one promise on a fresh store.
 fn run<F: Future<Output = ()>>(promise: impl FnOnce(stores::Bench) -> F, bench: stores::Bench) {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap()
-        .block_on(promise(bench));
+    crate::support::run::run(promise(bench));
 }
 
 /// One named test for each promise: a list of them.
@@ -181,6 +178,7 @@ table! {
     "redis" redis62: common pushed expiring revoking;
     "redis" valkey: common pushed expiring revoking;
     "redis" redis_cluster: common pushed expiring revoking;
+    "redis" valkey_cluster: common pushed expiring revoking;
 }
 
 fn every_store_is_in_the_table() {

@@ -167,11 +167,21 @@ fn on_redis(program: &str, moment: Duration) -> Bench {
 /// A cluster of one node, whose clock is the test's: all that is said differently to a cluster.
 #[cfg(feature = "redis")]
 pub(crate) fn redis_cluster() -> Bench {
+    on_a_cluster("redis-server", Duration::from_nanos(1))
+}
+
+#[cfg(feature = "redis")]
+pub(crate) fn valkey_cluster() -> Bench {
+    on_a_cluster("valkey-server", Duration::from_secs(1))
+}
+
+#[cfg(feature = "redis")]
+fn on_a_cluster(program: &str, moment: Duration) -> Bench {
     use leasectl::store::redis::{Config, RedisStore};
     use leasectl::store::url::StoreUrl;
     let clock = clock();
-    let (server, port) =
-        RedisServer::on_a_port_with_clock(&["--cluster-enabled", "yes"], micros(&clock));
+    let options = ["--cluster-enabled", "yes"];
+    let (server, port) = RedisServer::on_a_port_with_clock_as(program, &options, micros(&clock));
     server.cli(&["CLUSTER", "ADDSLOTSRANGE", "0", "16383"]);
     wait_until(lab::PATIENCE, "the cluster to be one", || {
         // It waits for two seconds first, to be told of others.
@@ -188,7 +198,7 @@ pub(crate) fn redis_cluster() -> Bench {
         one: another(),
         two: another(),
         reservation: Duration::from_secs(1),
-        moment: Duration::from_nanos(1),
+        moment,
         grain: Duration::ZERO,
         clock,
         another: Box::new(another),

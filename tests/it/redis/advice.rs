@@ -5,9 +5,12 @@ use std::time::{Duration, SystemTime};
 use leasectl::lease::{Setting, Suits};
 use libtest_mimic::Trial;
 
+use super::nodes::Cluster;
 use super::refusals::{admit, with_login};
+use super::watched::Watched;
 use super::{client, run};
-use crate::support::lab::{Ended, Lab};
+use crate::support::lab::{Ended, Lab, PATIENCE};
+use crate::support::processes::wait_until;
 use crate::support::redis::RedisServer;
 
 pub(crate) fn trials() -> Vec<Trial> {
@@ -16,6 +19,8 @@ pub(crate) fn trials() -> Vec<Trial> {
         each_setting_that_does_not_suit_is_named,
         versions_and_valkey_are_told_apart,
         a_replica_is_named_with_its_primary,
+        replicas_that_no_grant_waits_for_are_weak,
+        servers_that_take_over_and_a_grant_that_waits_for_none_are_weak,
         a_clock_that_is_off_is_weak,
         what_the_rights_forbid_to_read_is_said,
         a_server_without_config_says_so,
@@ -25,6 +30,9 @@ pub(crate) fn trials() -> Vec<Trial> {
 
 /// As the documentation recommends.
 const WELL: [&str; 4] = ["--appendonly", "yes", "--appendfsync", "always"];
+
+/// A replica is served without delay.
+const AT_ONCE: [&str; 2] = ["--repl-diskless-sync-delay", "0"];
 
 fn settings(url: &str) -> Vec<Setting> {
     let mut settings = Vec::new();
@@ -128,6 +136,47 @@ fn a_replica_is_named_with_its_primary() {
     let weak =
         "  weak  role          it is a replica of 127.0.0.1, and grants nothing; name that\n";
     assert!(found.stdout.contains(weak), "{found}");
+}
+
+/// What doctor says of replicas, if it does.
+fn of_replicas(url: &str) -> Option<String> {
+    let found = doctor(url).expect_code(0);
+    let mut lines = found.stdout.lines();
+    let line = lines.find(|line| line.contains("  replicas  "));
+    line.map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "))
+}
+
+fn replicas_that_no_grant_waits_for_are_weak() {
+    let (primary, port) = RedisServer::on_a_port(&[&WELL[..], &AT_ONCE].concat());
+    assert_eq!(of_replicas(&primary.url("restart-guard=off")), None);
+    let port = port.to_string();
+    let _replica = RedisServer::start(&["--replicaof", "127.0.0.1", &port]);
+    wait_until(PATIENCE, "the replica to catch up", || {
+        primary.cli(&["WAIT", "1", "100"]) == "1"
+    });
+    let said = of_replicas(&primary.url("restart-guard=off")).unwrap();
+    assert!(
+        said.starts_with("weak replicas 1 connected, and a grant waits for none:"),
+        "{said}"
+    );
+    assert!(said.ends_with("add replicas=1 to the URL"), "{said}");
+    let said = of_replicas(&primary.url("restart-guard=off&replicas=1"));
+    assert_eq!(
+        said.as_deref(),
+        Some("ok replicas replicas=1 of 1 connected")
+    );
+}
+
+fn servers_that_take_over_and_a_grant_that_waits_for_none_are_weak() {
+    let watched = Watched::start();
+    let said = of_replicas(&watched.url("restart-guard=off")).unwrap();
+    assert!(said.starts_with("weak replicas 1 connected"), "{said}");
+    let said = of_replicas(&watched.url("restart-guard=off&replicas=1")).unwrap();
+    assert!(said.starts_with("ok replicas"), "{said}");
+    let cluster = Cluster::start();
+    let said = of_replicas(&cluster.url("restart-guard=off")).unwrap();
+    assert!(said.starts_with("weak replicas 0 connected"), "{said}");
+    assert!(said.ends_with("once one is connected"), "{said}");
 }
 
 fn a_clock_that_is_off_is_weak() {

@@ -6,12 +6,11 @@ use std::time::Duration;
 
 use leasectl::clock::BootClock;
 use leasectl::keeper::Keeper;
-use leasectl::lease::{
-    Attempt, Claim, Effect, LeaseStore, RefusedWhy, Release, Renewal, StoreError,
-};
+use leasectl::lease::{Attempt, Claim, LeaseStore, RefusedWhy, Release, Renewal};
 use libtest_mimic::Trial;
 
 use super::{claim_for, client, run};
+use crate::conformance::doubt::{self, Pair, assert_unknown};
 use crate::conformance::stores::{claim, completed, granted, refused};
 use crate::support::proxy::Proxy;
 use crate::support::redis::RedisServer;
@@ -58,6 +57,10 @@ impl Ways {
         }
     }
 
+    fn both(&self) -> Pair<'_> {
+        (&self.shaky, &self.sure)
+    }
+
     /// Makes the connection and the scripts known, so that the next answer is that to a script.
     async fn warm(&self) {
         let hold = granted(&self.shaky, &claim("warm")).await;
@@ -76,17 +79,6 @@ impl Ways {
         assert_unknown(self.shaky.try_acquire(asked).await.map(drop));
         let by = refused(&self.sure, &claim("a")).await;
         assert_eq!(by.why, RefusedWhy::Held, "it was granted");
-    }
-}
-
-#[track_caller]
-fn assert_unknown<T: std::fmt::Debug>(answer: Result<T, StoreError>) {
-    match answer {
-        Err(StoreError::Unreachable {
-            effect: Effect::Unknown,
-            ..
-        }) => {}
-        other => panic!("{other:?}"),
     }
 }
 
@@ -132,14 +124,8 @@ fn a_release_whose_answer_is_lost_has_released() {
     let ways = Ways::new();
     run(async {
         ways.warm().await;
-        let hold = granted(&ways.shaky, &claim("a")).await;
-        ways.proxy.cut_the_next_answer();
-        assert_unknown(ways.shaky.release(&hold, &completed()).await);
-        let next = granted(&ways.sure, &claim("a")).await;
-        let again = ways.shaky.release(&hold, &completed()).await.unwrap();
-        assert_eq!(again, Release::AlreadyOver);
-        let renewed = ways.sure.renew(&next).await.unwrap();
-        assert_eq!(renewed.untimed(), Renewal::EXTENDED);
+        let spoil = || ways.proxy.cut_the_next_answer();
+        doubt::an_unheard_release_has_released(ways.both(), spoil).await;
     });
 }
 
@@ -291,14 +277,8 @@ fn a_late_copy_of_a_release_spares_the_next_hold() {
     let ways = Ways::new();
     run(async {
         ways.warm().await;
-        let hold = granted(&ways.shaky, &claim("a")).await;
-        ways.proxy.copy_the_next_request();
-        let released = ways.shaky.release(&hold, &completed()).await.unwrap();
-        assert_eq!(released, Release::Released);
-        let next = granted(&ways.sure, &claim("a")).await;
-        ways.proxy.deliver_the_copy();
-        let renewed = ways.sure.renew(&next).await.unwrap();
-        assert_eq!(renewed.untimed(), Renewal::EXTENDED);
-        refused(&ways.shaky, &claim("a")).await;
+        let spoil = || ways.proxy.copy_the_next_request();
+        let comes = async { ways.proxy.deliver_the_copy() };
+        doubt::a_late_copy_of_a_release_spares_the_next_hold(ways.both(), spoil, comes).await;
     });
 }

@@ -1,10 +1,13 @@
 //! The server's clock is set while a command runs under its lease.
 
+use std::time::Instant;
+
 use libtest_mimic::Trial;
 
+use super::nodes::{self, done, hold};
 use super::scene::Scene;
 use crate::support::events::Events;
-use crate::support::lab::PATIENCE;
+use crate::support::lab::{Lab, PATIENCE};
 use crate::support::processes::wait_until;
 use crate::support::redis::RedisServer;
 
@@ -16,6 +19,7 @@ pub(crate) fn trials() -> Vec<Trial> {
     trials![
         a_clock_that_is_set_forward_is_told_and_no_loss,
         a_clock_that_is_set_back_is_told_and_no_loss,
+        a_clock_that_runs_fast_is_told_once,
         a_clock_that_is_set_past_the_end_is_why_the_lease_is_lost,
     ]
 }
@@ -54,6 +58,32 @@ fn a_clock_that_is_set_back_is_told_and_no_loss() {
     scene.server.set_clock(BEGIN - 3_600 * SECOND);
     until_told(&scene, "was set back by 1h", 1);
     scene.survives();
+}
+
+/// It goes half as fast again as ours, and then stands still.
+fn a_clock_that_runs_fast_is_told_once() {
+    let server = RedisServer::with_clock(&[], BEGIN);
+    let lab = Lab::new();
+    let url = server.url("restart-guard=off");
+    let run = hold(&lab, &url, &["--ttl", "10s", "--events", "events"]);
+    let began = Instant::now();
+    wait_until(PATIENCE, "renewals", || {
+        let micros = u64::try_from(began.elapsed().as_micros()).unwrap();
+        server.set_clock(BEGIN + micros * 3 / 2);
+        nodes::renewals(&server) >= 7
+    });
+    let told = |words: &str| run.stderr().matches(words).count();
+    // Set back at first, and then too slow.
+    wait_until(PATIENCE, "all of it to be told", || {
+        told("the store's clock runs slower than ours") == 1
+    });
+    for words in ["was set forward by ", "runs about ", "was set back by "] {
+        assert_eq!(told(words), 1, "{words}: {}", run.stderr());
+    }
+    done(&lab);
+    let ended = run.wait(PATIENCE).expect_code(0);
+    assert_eq!(ended.stderr.matches("clock").count(), 4, "{ended}");
+    assert_eq!(Events::read(&lab.path("events")).of("clock_jump").len(), 4);
 }
 
 fn a_clock_that_is_set_past_the_end_is_why_the_lease_is_lost() {

@@ -15,6 +15,7 @@ mod nodes;
 mod redirected;
 mod refusals;
 mod replicas;
+mod rights;
 mod scene;
 mod sentinel;
 mod storm;
@@ -31,6 +32,7 @@ use leasectl::store::url::StoreUrl;
 use libtest_mimic::Trial;
 
 use crate::conformance::stores::claim;
+use crate::support::run::run;
 
 pub(crate) fn trials() -> Vec<Trial> {
     [
@@ -47,6 +49,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         redirected::trials(),
         refusals::trials(),
         replicas::trials(),
+        rights::trials(),
         sentinel::trials(),
         storm::trials(),
         tls::trials(),
@@ -66,13 +69,4 @@ fn client(url: &str) -> Arc<dyn LeaseStore> {
 /// A claim on the lease `a` that lives so long.
 fn claim_for(ttl: Duration) -> Claim {
     Claim { ttl, ..claim("a") }
-}
-
-/// Runs one test to its end.
-fn run(test: impl Future<Output = ()>) {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap()
-        .block_on(test);
 }

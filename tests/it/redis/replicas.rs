@@ -5,6 +5,7 @@ use std::process::Command;
 use libtest_mimic::Trial;
 use nix::sys::signal::Signal;
 
+use super::nodes::{Cluster, done, hold, is_renewed_at, run_on, token};
 use crate::support::lab::{Lab, PATIENCE};
 use crate::support::processes::wait_until;
 use crate::support::redis::RedisServer;
@@ -16,6 +17,8 @@ pub(crate) fn trials() -> Vec<Trial> {
         a_replica_that_is_not_there_is_missed,
         a_waiter_goes_on_when_the_replica_is_back,
         a_user_who_may_not_wait_is_told_so,
+        a_grant_on_a_cluster_waits_for_the_replica_of_its_node,
+        a_grant_on_a_cluster_of_valkey_waits_for_the_replica_of_its_node,
     ]
 }
 
@@ -93,4 +96,45 @@ fn a_user_who_may_not_wait_is_told_so() {
     let ended = lab.run(&mut pair.run(&lab, "replicas=1", &[]));
     let ended = ended.expect_code(125);
     assert!(ended.stderr.contains("NOPERM"), "{ended}");
+}
+
+fn a_grant_on_a_cluster_waits_for_the_replica_of_its_node() {
+    waits_for_the_replica_of_its_node(Cluster::start());
+}
+
+fn a_grant_on_a_cluster_of_valkey_waits_for_the_replica_of_its_node() {
+    waits_for_the_replica_of_its_node(Cluster::of("valkey-server"));
+}
+
+fn waits_for_the_replica_of_its_node(mut cluster: Cluster) {
+    let job = ["run", "--lease", "a", "--min-hold", "1h", "--", "true"];
+    let without = cluster.url("restart-guard=off");
+    let url = cluster.url("restart-guard=off&replicas=1");
+    run_on(&without, &["run", "--lease", "a", "--", "true"]).expect_code(0);
+    let owner = cluster.owner();
+    // A replica of another node is none of this one.
+    cluster.with_a_replica((owner + 1) % 3);
+    let is_given_back = || {
+        let ended = run_on(&url, &job).expect_code(123);
+        let last = ended.stderr.lines().last().unwrap_or_default();
+        assert!(last.contains("0 of the 1 replicas"), "{ended}");
+        assert!(last.contains("it was given back"), "{ended}");
+        run_on(&without, &["run", "--lease", "a", "--", "true"]).expect_code(0);
+    };
+    is_given_back();
+    let replica = cluster.with_a_replica(owner);
+    cluster.nodes[replica].0.send(Signal::SIGSTOP);
+    is_given_back();
+    cluster.nodes[replica].0.send(Signal::SIGCONT);
+    let lab = Lab::new();
+    let holder = hold(&lab, &url, &["--ttl", "30s", "--wait", "1m"]);
+    let first = token(&holder);
+    cluster.nodes[owner].0.down();
+    // The grant was there when it began, and is there when the replica takes over.
+    is_renewed_at(&cluster.nodes[replica].0);
+    done(&lab);
+    holder.wait(PATIENCE).expect_code(0);
+    let next = hold(&lab, &without, &["--wait", "1m"]);
+    assert!(token(&next) > first);
+    next.wait(PATIENCE).expect_code(0);
 }

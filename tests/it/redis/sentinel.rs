@@ -16,8 +16,11 @@ use crate::support::redis::{RedisServer, free_port};
 pub(crate) fn trials() -> Vec<Trial> {
     trials![
         a_job_runs_on_the_primary,
+        a_job_runs_on_the_primary_of_valkey,
         a_holder_and_a_waiter_follow_when_the_primary_is_killed,
+        a_holder_and_a_waiter_follow_when_the_primary_of_valkey_is_killed,
         a_holder_follows_a_fail_over_on_command,
+        a_holder_follows_a_fail_over_of_valkey_on_command,
         a_holder_whose_grant_was_forgotten_is_stopped,
         a_holder_without_a_primary_is_stopped_in_time,
         a_sentinel_that_is_behind_is_not_believed,
@@ -85,7 +88,14 @@ fn is_renewed_at(server: &RedisServer) {
 }
 
 fn a_job_runs_on_the_primary() {
-    let watched = Watched::start();
+    runs_on_the_primary(&Watched::start());
+}
+
+fn a_job_runs_on_the_primary_of_valkey() {
+    runs_on_the_primary(&Watched::valkey());
+}
+
+fn runs_on_the_primary(watched: &Watched) {
     let (mut label, mut before) = (None, 0);
     for options in ["restart-guard=off", "restart-guard=off&replicas=1"] {
         let ended = run_on(&watched.url(options)).expect_code(0);
@@ -101,7 +111,14 @@ fn a_job_runs_on_the_primary() {
 }
 
 fn a_holder_and_a_waiter_follow_when_the_primary_is_killed() {
-    let mut watched = Watched::start();
+    both_follow(Watched::start());
+}
+
+fn a_holder_and_a_waiter_follow_when_the_primary_of_valkey_is_killed() {
+    both_follow(Watched::valkey());
+}
+
+fn both_follow(mut watched: Watched) {
     let (lab, other) = (Lab::new(), Lab::new());
     let url = watched.url("restart-guard=off");
     let holder = hold(&lab, &url, &["--ttl", TTL]);
@@ -124,7 +141,14 @@ fn a_holder_and_a_waiter_follow_when_the_primary_is_killed() {
 
 /// The waiter has the guard that is set unless the URL says otherwise: the renewal has ended it.
 fn a_holder_follows_a_fail_over_on_command() {
-    let watched = Watched::start();
+    follows_on_command(&Watched::start());
+}
+
+fn a_holder_follows_a_fail_over_of_valkey_on_command() {
+    follows_on_command(&Watched::valkey());
+}
+
+fn follows_on_command(watched: &Watched) {
     let (lab, other) = (Lab::new(), Lab::new());
     let holder = hold(&lab, &watched.url("restart-guard=off"), &["--ttl", TTL]);
     let first = token(&holder);
@@ -246,7 +270,7 @@ fn a_server_is_no_sentinel() {
 }
 
 fn a_sentinel_wants_a_password() {
-    let watched = Watched::with_password(Some("c4nary"));
+    let watched = Watched::with_password("c4nary");
     let ended = run_on(&watched.url("restart-guard=off")).expect_code(125);
     assert!(ended.stderr.contains("sentinel-password"), "{ended}");
     let wrong = run_on(&watched.url("sentinel-password=c4naries")).expect_code(125);

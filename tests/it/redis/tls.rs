@@ -1,14 +1,16 @@
 //! `rediss://`: a server that proves who it is, to a leasectl that proves who it is.
 
 use std::fs;
-use std::io::Write;
-use std::net::{TcpListener, TcpStream};
+use std::io::{self, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 use std::thread;
+use std::time::Duration;
 
 use libtest_mimic::Trial;
+use nix::sys::signal::Signal;
 use tempfile::TempDir;
 
 use super::watched::{NAME, Sentinel};
@@ -24,6 +26,11 @@ pub(crate) fn trials() -> Vec<Trial> {
         a_server_with_another_name_is_not_trusted,
         a_client_certificate_is_shown_where_it_is_wanted,
         a_server_without_tls_is_named,
+        a_silent_server_without_tls_is_named,
+        a_server_with_tls_is_named,
+        sentinels_with_and_without_tls_are_named,
+        a_server_that_is_slow_is_not_mistaken,
+        a_server_that_hangs_up_is_not_mistaken,
         files_that_cannot_be_used_are_named,
         a_sentinel_and_its_primary_are_trusted_or_not,
         the_nodes_of_a_cluster_are_trusted_or_not,
@@ -179,7 +186,7 @@ fn a_client_certificate_is_shown_where_it_is_wanted() {
     is_refused(mixed, "the client certificate cannot be used");
 }
 
-/// Redis without TLS says nothing at all to a handshake; other servers do.
+/// The handshake has the end of a line in it, by chance, or a server says something of its own.
 fn a_server_without_tls_is_named() {
     needs("openssl");
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -200,6 +207,102 @@ fn a_server_without_tls_is_named() {
     let keys = keys();
     command.env("SSL_CERT_FILE", keys.path().join("ca.crt"));
     is_refused(lab.run(&mut command), "it does not speak TLS");
+}
+
+/// Redis waits for the end of a line, which a handshake seldom has.
+fn a_silent_server_without_tls_is_named() {
+    let secured = Secured::start("no");
+    for program in ["redis-server", "valkey-server"] {
+        let (server, port) = RedisServer::on_a_port_as(program, &["--requirepass", "c4nary"]);
+        let url = |host| {
+            let ca = secured.file("ca.crt");
+            format!("rediss://:c4nary@{host}:{port}/0?ca={ca}")
+        };
+        for _ in 0..5 {
+            let ended = Secured::run_on(&url("127.0.0.1"));
+            assert!(ended.took < PATIENCE, "{ended}");
+            is_refused(ended, "it does not speak TLS on this port");
+        }
+        // One that says nothing at all may have TLS.
+        server.send(Signal::SIGSTOP);
+        let ended = Secured::run_on(&url("127.0.0.1")).expect_code(123);
+        assert!(!ended.stderr.contains("speak"), "{ended}");
+    }
+}
+
+fn a_server_with_tls_is_named() {
+    for clients in ["no", "yes"] {
+        let secured = Secured::start(clients);
+        let port = secured.port;
+        for scheme in ["redis", "redis-cluster"] {
+            let ended = Secured::run_on(&format!("{scheme}://:c4nary@127.0.0.1:{port}/0"));
+            is_refused(ended, "it speaks TLS on this port");
+        }
+        secured.server.send(Signal::SIGSTOP);
+        let ended = Secured::run_on(&format!("redis://:c4nary@127.0.0.1:{port}/0"));
+        let ended = ended.expect_code(123);
+        assert!(!ended.stderr.contains("speaks"), "{ended}");
+    }
+}
+
+fn sentinels_with_and_without_tls_are_named() {
+    let secured = Secured::start("no");
+    let url = |with: &str, port: u16| {
+        let ca = if with.is_empty() {
+            String::new()
+        } else {
+            format!("?ca={}", secured.file("ca.crt"))
+        };
+        format!("redis{with}-sentinel://:c4nary@127.0.0.1:{port}/{NAME}{ca}")
+    };
+    // What asks a server is asked of a Sentinel in the same words.
+    let ended = Secured::run_on(&url("", secured.port));
+    is_refused(ended, "it speaks TLS on this port");
+    let (_plain, port) = RedisServer::on_a_port(&[]);
+    let ended = Secured::run_on(&url("s", port));
+    is_refused(ended, "it does not speak TLS on this port");
+}
+
+/// A handshake that takes longer than the doubt.
+fn a_server_that_is_slow_is_not_mistaken() {
+    let secured = Secured::start("no");
+    let to = secured.port;
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    thread::spawn(move || {
+        for client in listener.incoming().flatten() {
+            let server = TcpStream::connect(("127.0.0.1", to)).unwrap();
+            for (mut from, mut to) in [
+                (client.try_clone().unwrap(), server.try_clone().unwrap()),
+                (server, client),
+            ] {
+                thread::spawn(move || {
+                    thread::sleep(Duration::from_millis(400));
+                    io::copy(&mut from, &mut to).ok();
+                    to.shutdown(Shutdown::Both).ok();
+                });
+            }
+        }
+    });
+    let ca = secured.file("ca.crt");
+    let url = format!("rediss://:c4nary@127.0.0.1:{port}/0?restart-guard=off&ca={ca}");
+    Secured::run_on(&url).expect_code(0);
+}
+
+fn a_server_that_hangs_up_is_not_mistaken() {
+    needs("openssl");
+    let keys = keys();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    thread::spawn(move || listener.incoming().for_each(drop));
+    let ca = keys.path().join("ca.crt").display().to_string();
+    for url in [
+        format!("redis://127.0.0.1:{port}/0"),
+        format!("rediss://127.0.0.1:{port}/0?ca={ca}"),
+    ] {
+        let ended = Secured::run_on(&url).expect_code(123);
+        assert!(!ended.stderr.contains("speak"), "{ended}");
+    }
 }
 
 fn files_that_cannot_be_used_are_named() {

@@ -12,6 +12,7 @@ use crate::support::lab::PATIENCE;
 use crate::support::processes::{Killed, wait_until};
 use crate::support::redis::{RedisServer, free_port};
 
+const REDIS: &str = "redis-server";
 /// What the Sentinels call the primary.
 pub(super) const NAME: &str = "main";
 
@@ -34,17 +35,27 @@ pub(super) struct Sentinel {
 impl Watched {
     #[track_caller]
     pub(super) fn start() -> Self {
-        Self::with_password(None)
+        Self::of(REDIS, None)
     }
 
     /// With a password that the Sentinels want.
     #[track_caller]
-    pub(super) fn with_password(password: Option<&'static str>) -> Self {
+    pub(super) fn with_password(password: &'static str) -> Self {
+        Self::of(REDIS, Some(password))
+    }
+
+    /// All of another program than Redis.
+    #[track_caller]
+    pub(super) fn valkey() -> Self {
+        Self::of("valkey-server", None)
+    }
+
+    fn of(program: &str, password: Option<&'static str>) -> Self {
         let at_once = ["--repl-diskless-sync-delay", "0"];
-        let (primary, port) = RedisServer::on_a_port(&at_once);
+        let (primary, port) = RedisServer::on_a_port_as(program, &at_once);
         let of = port.to_string();
-        let (replica, replicas_port) =
-            RedisServer::on_a_port(&["--replicaof", "127.0.0.1", &of, at_once[0], at_once[1]]);
+        let follows = ["--replicaof", "127.0.0.1", &of, at_once[0], at_once[1]];
+        let (replica, replicas_port) = RedisServer::on_a_port_as(program, &follows);
         let mut watched = Self {
             primary,
             replica,
@@ -56,7 +67,7 @@ impl Watched {
             let with = password.map(|password| {
                 format!("requirepass {password}\nsentinel sentinel-pass {password}\n")
             });
-            let mut sentinel = Sentinel::start(port, &with.unwrap_or_default());
+            let mut sentinel = Sentinel::start_as(program, port, &with.unwrap_or_default());
             sentinel.password = password;
             watched.sentinels.push(sentinel);
         }
@@ -121,6 +132,10 @@ impl Watched {
 impl Sentinel {
     /// Watches what listens on the port `primary`; `more` are lines of its configuration.
     pub(super) fn start(primary: u16, more: &str) -> Self {
+        Self::start_as(REDIS, primary, more)
+    }
+
+    fn start_as(program: &str, primary: u16, more: &str) -> Self {
         let directory = tempfile::Builder::new()
             .prefix("sentinel-")
             .tempdir()
@@ -138,7 +153,7 @@ impl Sentinel {
             directory.path().display()
         );
         fs::write(&config, text).unwrap();
-        let mut command = Command::new("redis-server");
+        let mut command = Command::new(program);
         command.arg(config).arg("--sentinel");
         command.stdin(Stdio::null()).stdout(Stdio::null());
         Self {

@@ -19,6 +19,7 @@ pub(crate) mod proxy;
 pub(crate) mod puppet;
 pub(crate) mod random;
 pub(crate) mod redis;
+pub(crate) mod run;
 pub(crate) mod source;
 pub(crate) mod spoiler;
 pub(crate) mod systemd;

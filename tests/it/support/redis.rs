@@ -95,13 +95,20 @@ impl RedisServer {
         (Self::start_as(program, &[&all, options].concat()), port)
     }
 
-    /// Both of it.
+    /// Both of it, and another program than Redis, or another version.
     #[track_caller]
-    pub(crate) fn on_a_port_with_clock(options: &[&str], micros: u64) -> (Self, u16) {
+    pub(crate) fn on_a_port_with_clock_as(
+        program: &str,
+        options: &[&str],
+        micros: u64,
+    ) -> (Self, u16) {
         let port = free_port();
         let text = port.to_string();
         let all = ["--bind", "127.0.0.1", "--port", &text];
-        (Self::with_clock(&[&all, options].concat(), micros), port)
+        (
+            Self::with_clock_as(program, &[&all, options].concat(), micros),
+            port,
+        )
     }
 
     fn begin(program: Vec<String>, options: &[&str], micros: Option<u64>) -> Self {
@@ -237,6 +244,18 @@ impl RedisServer {
         let output = command.arg("-s").arg(socket).args(words).output().unwrap();
         assert!(output.status.success(), "{words:?}: {output:?}");
         String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    }
+
+    /// What redis-cli prints to all of these lines.
+    #[track_caller]
+    pub(crate) fn cli_reading(&self, lines: &str) -> String {
+        let script = self.path("lines");
+        fs::write(&script, lines).unwrap();
+        let mut command = Command::new("redis-cli");
+        let command = command.arg("-s").arg(self.socket());
+        let output = command.stdin(File::open(script).unwrap()).output().unwrap();
+        assert!(output.status.success(), "{lines}: {output:?}");
+        String::from_utf8(output.stdout).unwrap()
     }
 
     /// A number from its `INFO`.

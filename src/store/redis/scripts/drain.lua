@@ -1,4 +1,5 @@
 -- ARGV  5 asker JSON, or '' to resume   6 reserve ms   7 how long it lasts in ms, or ''
+try('PERSIST', 'HDEL', 'HSET', 'ZADD', 'ZRANGE', 'ZREM', 'PUBLISH')
 if ARGV[5] ~= '' then
   if not h.v then redis.call('ZADD', I, 0, NAME) end
   redis.call('PERSIST', L)

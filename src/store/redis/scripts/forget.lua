@@ -1,4 +1,5 @@
 -- Nothing is kept of a lease that nobody holds. A hash without fields and a set without members are gone.
+try('HDEL', 'ZRANGE', 'ZREM', 'UNLIST')
 for i = 1, hi do
   if h[i .. '.s'] == 'held' and num(i .. '.e') > now then return {'held'} end
 end

@@ -1,5 +1,6 @@
 -- ARGV  5 run id   6 owner   7 token ('' : whatever this owner has; used when giving up)   8 ending JSON
 --      9 reserve ms   10 '1': it completed with exit code 0   11 '1': ends the minimum hold
+try('PERSIST', 'HDEL', 'HSET', 'ZRANGE', 'ZREM', 'PUBLISH')
 local function give_back(i)
   redis.call('PERSIST', L)
   redis.call('HDEL', L, i .. '.stop', i .. '.stopat')

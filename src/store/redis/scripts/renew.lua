@@ -1,4 +1,5 @@
 -- ARGV  5 run id   6 owner   7 token   8 ttl ms
+try('PERSIST', 'HSET', 'ZRANGE', 'ZREM', 'PUBLISH')
 for i = 1, hi do
   if h[i .. '.o'] == ARGV[6] and h[i .. '.t'] == ARGV[7] and h[i .. '.s'] == 'held' and num(i .. '.e') > now then
     -- Undoes a foreign EXPIRE, and lets the HSET pass when memory is full.

@@ -1,4 +1,5 @@
 -- ARGV  5 token or '*'   6 asker JSON, or ending JSON   7 'ask' or 'force'   8 reserve ms
+try('PERSIST', 'HDEL', 'HSET', 'ZRANGE', 'ZREM', 'PUBLISH')
 local n, token = 0, ''
 for i = 1, hi do
   if h[i .. '.s'] == 'held' and num(i .. '.e') > now and (ARGV[5] == '*' or h[i .. '.t'] == ARGV[5]) then
