@@ -128,6 +128,10 @@ fn list(typed: &ScheduledEventsArgs, desk: &mut Desk) -> Result<(), Failed> {
 
 fn watch(typed: &ScheduledEventsArgs, desk: &mut Desk) -> Result<(), Failed> {
     let mut session = session(typed)?;
+    session.hear_ctrl_z().map_err(|error| {
+        let why = os_error(&error);
+        Failed::invalid(format!("signals cannot be heard: {why}"))
+    })?;
     let mut follower = Follower::new(filter(typed));
     let execution = typed
         .exec

@@ -45,4 +45,4 @@ pub use file::FileSource;
 pub use hearing::Watch;
 pub use notice::{Change, Notice, UNKNOWN, Update};
 pub use settings::{Opening, ROOT_DIRECTORY, Sharing};
-pub use source::{News, NotApproved, NoticeSource, Role};
+pub use source::{Aside, News, NotApproved, NoticeSource, Role};
