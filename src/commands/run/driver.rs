@@ -123,8 +123,9 @@ impl<'a> Driver<'a> {
     ) -> io::Result<Self> {
         let clock: Arc<dyn Clock> = Arc::new(BootClock);
         let (began, last_renewed_at) = (clock.now(), clock.wall());
-        let source = notices::open(plan, &mut audience)?;
         Ok(Self {
+            source: notices::open(plan, &mut audience)?,
+            aside: None,
             keeper: keeper(plan, &clock),
             supervisor: Supervisor::new(settings, began),
             plan,
@@ -138,8 +139,6 @@ impl<'a> Driver<'a> {
             need: Need::new(plan.needed, &plan.subject)?,
             hand_back: HandBack::default(),
             departure,
-            source,
-            aside: None,
             warned: false,
             place: Place::default(),
             request: None,
