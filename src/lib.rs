@@ -13,7 +13,7 @@
 //! | 3 | `store/<kind>/` | one folder per store; stores never import each other |
 //! | 2 | `supervisor/`, `keeper.rs`, `process/`, `notices/`, `store/url.rs` | mutually blind |
 //! | 1 | `lease/`, `store/options.rs` | names, claims, holds, tenure, tokens, records, errors, the trait |
-//! | 0 | `clock.rs`, `mutant.rs`, `run_id.rs`, `secret.rs` | |
+//! | 0 | `clock.rs`, `file_system.rs`, `mutant.rs`, `run_id.rs`, `secret.rs` | |
 
 #[cfg(not(all(
     target_os = "linux",
@@ -27,6 +27,7 @@ compile_error!(
 pub mod cli;
 pub mod clock;
 pub mod commands;
+pub mod file_system;
 pub mod keeper;
 pub mod lease;
 mod mutant;

@@ -249,7 +249,7 @@ What is examined:
   store         what it promises, and what breaks exclusion all the same
   server        how it is set, where there is one, as far as it lets us read that
   live check    a lease of its own, through its whole life; no other is touched
-  this machine  how a command is kept together, and the clocks
+  this machine  how a command is kept together, the clocks, and who asks for scheduled events
 
 How it is rated:
   ok    as promised

@@ -89,6 +89,13 @@ fn not_approved(event: &Notice, why: &Unapproved<'_>) -> (LogLevel, String) {
                 format!("not approved: {shown}: others of this machine have not left for it yet");
             (LogLevel::Debug, text)
         }
+        Unapproved::NotGivenBack => {
+            let text = format!(
+                "not approved: {shown}: the store has not confirmed that the lease was given back; it \
+                 begins at its time"
+            );
+            (LogLevel::Warn, text)
+        }
         Unapproved::NotWaitedFor => {
             let text = format!("not approved: {shown}: a signal came first; it begins at its time");
             (LogLevel::Info, text)

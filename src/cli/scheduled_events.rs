@@ -126,8 +126,16 @@ fn list(typed: &ScheduledEventsArgs, desk: &mut Desk) -> Result<(), Failed> {
     printed
 }
 
+fn hear_ctrl_z(session: &mut Session) -> Result<(), Failed> {
+    session.hear_ctrl_z().map_err(|error| {
+        let why = os_error(&error);
+        Failed::invalid(format!("signals cannot be heard: {why}"))
+    })
+}
+
 fn watch(typed: &ScheduledEventsArgs, desk: &mut Desk) -> Result<(), Failed> {
     let mut session = session(typed)?;
+    hear_ctrl_z(&mut session)?;
     let mut follower = Follower::new(filter(typed));
     let execution = typed
         .exec

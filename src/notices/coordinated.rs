@@ -6,19 +6,20 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::client::Client;
-use super::coordinator::Coordinator;
+use super::coordinator::{Coordinator, Pause};
 use super::directory::{Directory, Trusted};
 use super::endpoint::Endpoint;
 use super::file::FileSource;
 use super::leavers::Leavers;
 use super::settings::{Opening, ROOT_DIRECTORY, Settings, Sharing};
 use super::slot::Slot;
-use super::source::{News, NotApproved, NoticeSource};
+use super::source::{Aside, News, NotApproved, NoticeSource};
 use super::teller::{Known, Teller};
 use crate::clock::Instant;
 
@@ -74,6 +75,7 @@ struct Coordinated {
     leavers: Leavers,
     own: Option<PathBuf>,
     upper: Option<Upper>,
+    pauses: UnboundedSender<Pause>,
     task: JoinHandle<()>,
 }
 
@@ -87,7 +89,8 @@ impl Coordinated {
         let mut tick = interval(TICK);
         // Ticks that were slept through are not made up for: two in a row are two seconds.
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let task = tokio::spawn(Coordinator::new(settings, teller).run(tick));
+        let (pauses, asked_to_pause) = unbounded_channel();
+        let task = tokio::spawn(Coordinator::new(settings, teller).run(tick, asked_to_pause));
         Self {
             news,
             known,
@@ -95,6 +98,7 @@ impl Coordinated {
             leavers: Leavers::default(),
             own,
             upper,
+            pauses,
             task,
         }
     }
@@ -142,6 +146,16 @@ impl NoticeSource for Coordinated {
 
     fn has_left_last(&mut self, id: &str) -> bool {
         self.leavers.leave(id)
+    }
+
+    async fn step_aside(&mut self) -> Aside {
+        let ((away, has_gone), (back, comes_back)) = (oneshot::channel(), oneshot::channel());
+        let pause = Pause { away, comes_back };
+        if self.pauses.send(pause).is_ok() {
+            // Whoever is no longer there has no seat either.
+            has_gone.await.ok();
+        }
+        Aside::until_dropped(back)
     }
 
     async fn approve(&mut self, ids: &[String]) -> Result<(), NotApproved> {

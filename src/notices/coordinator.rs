@@ -7,7 +7,8 @@
 //! 4  its holder is silent, and was a second ago: take the next number, which deposes it
 //! 5  as poller, each second: still the highest number? publish, with or without an answer
 //! 6  nobody answers this poller: give the seat up, and stay away for a while
-//! 7  no directory to use: ask by itself, rarely, and look again for one
+//! 7  this process is about to be stopped: give the seat up, and take part again when it goes on
+//! 8  no directory to use: ask by itself, rarely, and look again for one
 //! ```
 //!
 //! Only a silent poller is replaced. A service that does not answer its poller is never a reason for
@@ -15,6 +16,8 @@
 
 use std::time::Duration;
 
+use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::sync::oneshot;
 use tokio::time::{Interval, sleep};
 
 use super::cache::{Cache, Header, State};
@@ -66,6 +69,15 @@ struct Reading {
     depose: Option<(Instant, u32)>,
 }
 
+/// This process is about to be stopped (Ctrl-Z).
+#[derive(Debug)]
+pub(super) struct Pause {
+    /// Told when the seat has been given back.
+    pub(super) away: oneshot::Sender<()>,
+    /// Told when this process takes part again.
+    pub(super) comes_back: oneshot::Receiver<()>,
+}
+
 /// The whole of it, for one process.
 #[derive(Debug)]
 pub(super) struct Coordinator {
@@ -97,7 +109,7 @@ impl Coordinator {
     }
 
     /// Goes on until it is dropped.
-    pub(super) async fn run(mut self, mut tick: Interval) {
+    pub(super) async fn run(mut self, mut tick: Interval, mut pauses: UnboundedReceiver<Pause>) {
         if self.hearing.is_none() {
             self.teller.detail(DEAF);
         }
@@ -110,9 +122,23 @@ impl Coordinator {
                 _ = tick.tick() => ticked = true,
                 step = step(&mut self.post) => self.follow(step),
                 heard = hear(self.hearing.as_ref()) => self.heard(&heard),
+                Some(pause) = pauses.recv() => self.stand_aside(pause).await,
                 () = pause(wake) => {}
             }
         }
+    }
+
+    /// A stopped poller is silent for seconds before it is deposed. One that gives the seat back first is
+    /// replaced at once.
+    async fn stand_aside(&mut self, pause: Pause) {
+        if matches!(self.post, Post::Poller(_)) {
+            self.post = Post::Reader(Reading::default());
+            self.teller
+                .role(Role::Reader, "this process is about to be stopped");
+        }
+        pause.away.send(()).ok();
+        // Nothing is done until then: with the next tick it would have the seat again.
+        pause.comes_back.await.ok();
     }
 
     /// One round; when the next is due by itself.

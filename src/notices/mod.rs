@@ -34,6 +34,7 @@ mod seat;
 mod settings;
 mod slot;
 mod source;
+mod survey;
 mod teller;
 
 pub use client::{API_VERSION, Client, Trouble};
@@ -45,4 +46,5 @@ pub use file::FileSource;
 pub use hearing::Watch;
 pub use notice::{Change, Notice, UNKNOWN, Update};
 pub use settings::{Opening, ROOT_DIRECTORY, Sharing};
-pub use source::{News, NotApproved, NoticeSource, Role};
+pub use source::{Aside, News, NotApproved, NoticeSource, Role};
+pub use survey::{Asking, who_asks};

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use async_trait::async_trait;
+use tokio::sync::oneshot;
 
 use super::notice::Update;
 use crate::clock::Instant;
@@ -42,8 +43,34 @@ pub trait NoticeSource: fmt::Debug + Send {
         false
     }
 
+    /// Gives up what others would wait for in vain while this process is stopped (Ctrl-Z): being the one that asks.
+    /// It takes part again when the answer is dropped. Drop one before asking for the next.
+    async fn step_aside(&mut self) -> Aside {
+        Aside::default()
+    }
+
     /// Says that events may begin before their date, for all the machines they are about.
     async fn approve(&mut self, ids: &[String]) -> Result<(), NotApproved>;
+}
+
+/// As long as it lives, this process takes no part in who asks the service.
+#[derive(Debug, Default)]
+#[must_use]
+pub struct Aside(Option<oneshot::Sender<()>>);
+
+impl Aside {
+    /// Until it is dropped; then the other end hears of it.
+    pub(super) const fn until_dropped(back: oneshot::Sender<()>) -> Self {
+        Self(Some(back))
+    }
+}
+
+impl Drop for Aside {
+    fn drop(&mut self) {
+        if let Some(back) = self.0.take() {
+            back.send(()).ok();
+        }
+    }
 }
 
 /// What a source tells.

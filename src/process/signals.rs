@@ -148,6 +148,21 @@ impl SignalStream {
         Ok(Self(SignalFd::with_flags(&heard, flags)?))
     }
 
+    /// Blocks the signal that Ctrl-Z sends, and nothing else, and opens a stream of it: what it does is done by
+    /// [`stop_ourselves`]. Call before there are threads.
+    ///
+    /// # Errors
+    /// The kernel's, when no descriptor can be had.
+    pub fn of_ctrl_z() -> io::Result<Self> {
+        let mut heard = SigSet::empty();
+        if !sys::is_ignored(libc::SIGTSTP) {
+            heard.add(Signal::SIGTSTP);
+        }
+        sigprocmask(SigmaskHow::SIG_BLOCK, Some(&heard), None)?;
+        let flags = SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC;
+        Ok(Self(SignalFd::with_flags(&heard, flags)?))
+    }
+
     /// The next signal, if one is waiting.
     ///
     /// # Errors

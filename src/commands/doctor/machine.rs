@@ -1,4 +1,4 @@
-//! What this machine has for keeping a command together and for counting time.
+//! What this machine has for keeping a command together, for counting time and for being told.
 
 use std::ffi::OsString;
 use std::process::{Command, Stdio};
@@ -8,6 +8,7 @@ use std::time::Duration;
 use nix::sys::inotify::{InitFlags, Inotify};
 use nix::time::{ClockId, clock_gettime};
 
+use super::announced::announced;
 use super::finding::Finding;
 use crate::process;
 
@@ -22,7 +23,13 @@ const COVERED: f64 = 100_000.0;
 /// Examines the machine; a trial run is made by `leasectl`, with `environment`.
 #[must_use]
 pub fn examine_machine(environment: &[(OsString, OsString)]) -> Vec<Finding> {
-    vec![proc(), containment(environment), clocks(), told()]
+    vec![
+        proc(),
+        containment(environment),
+        clocks(),
+        told(),
+        announced(),
+    ]
 }
 
 fn proc() -> Finding {

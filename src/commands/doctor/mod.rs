@@ -3,6 +3,7 @@
 //! What is tried is tried on a lease of its own, whose name nobody else can know, so that no other is
 //! touched. It is forgotten afterwards; what a doctor left that was killed, the next one forgets.
 
+mod announced;
 mod asking;
 mod finding;
 mod live;

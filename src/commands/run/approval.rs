@@ -25,17 +25,25 @@ impl Driver<'_> {
         let Some(leave_for) = plan.leave_for.as_ref().filter(|how| how.ack_when_done) else {
             return;
         };
-        let given_back = matches!(self.given_back, Some(Ok(())));
-        if outcome != Outcome::Asked(AskedBy::ScheduledEvent) || !given_back {
+        if outcome != Outcome::Asked(AskedBy::ScheduledEvent) {
             return;
         }
+        // Without a hold there was nothing to give back, and nobody left for the event.
+        let Some(given_back) = self.given_back.as_ref().map(Result::is_ok) else {
+            return;
+        };
         let Some(event) = self.departure.cause().cloned() else {
             return;
         };
         if !self.departure.is_to_come(&event) {
             return;
         }
-        match self.approve(&event).await {
+        let approved = if given_back {
+            self.approve(&event).await
+        } else {
+            Err(Why::NotGivenBack)
+        };
+        match approved {
             Ok(true) => self.audience.hear(&News::Approved { event: &event }),
             Ok(false) => {}
             Err(why) => {
@@ -113,6 +121,7 @@ async fn told_to_end(front: &mut Front) {
 enum Why {
     OfOthersToo,
     NotTheLast,
+    NotGivenBack,
     NotWaitedFor,
     Failed(NotApproved),
 }
@@ -122,6 +131,7 @@ impl Why {
         match self {
             Self::OfOthersToo => Unapproved::OfOthersToo(&how.endpoint),
             Self::NotTheLast => Unapproved::NotTheLast,
+            Self::NotGivenBack => Unapproved::NotGivenBack,
             Self::NotWaitedFor => Unapproved::NotWaitedFor,
             Self::Failed(why) => Unapproved::Failed(why),
         }

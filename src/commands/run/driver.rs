@@ -17,7 +17,8 @@ use super::requests::{self, Answer, Request};
 use crate::clock::{BootClock, Clock, Instant, WallTime};
 use crate::keeper::Keeper;
 use crate::lease::{Claim, Hold, Observation, OwnerId, Place, RefusedWhy, ServerClock, StoreError};
-use crate::process::{Alarm, Change, Front, FrontEvent, Guard, InheritedSignals};
+use crate::notices::Aside;
+use crate::process::{Alarm, Front, FrontEvent, Guard, InheritedSignals};
 use crate::supervisor::{CommandEnd, Event, Outcome, Phase, Settings, Supervisor};
 
 /// Everything a run holds on to between two turns.
@@ -41,6 +42,8 @@ pub(super) struct Driver<'a> {
     /// What is announced for this machine.
     pub(super) departure: &'a mut Departure,
     pub(super) source: notices::Source,
+    /// While we are stopped, another process asks what is announced.
+    pub(super) aside: Option<Aside>,
     /// What is wrong with that has been said.
     pub(super) warned: bool,
     pub(super) place: Place,
@@ -120,8 +123,9 @@ impl<'a> Driver<'a> {
     ) -> io::Result<Self> {
         let clock: Arc<dyn Clock> = Arc::new(BootClock);
         let (began, last_renewed_at) = (clock.now(), clock.wall());
-        let source = notices::open(plan, &mut audience)?;
         Ok(Self {
+            source: notices::open(plan, &mut audience)?,
+            aside: None,
             keeper: keeper(plan, &clock),
             supervisor: Supervisor::new(settings, began),
             plan,
@@ -135,7 +139,6 @@ impl<'a> Driver<'a> {
             need: Need::new(plan.needed, &plan.subject)?,
             hand_back: HandBack::default(),
             departure,
-            source,
             warned: false,
             place: Place::default(),
             request: None,
@@ -317,7 +320,7 @@ impl<'a> Driver<'a> {
                 Event::CommandNotStarted { errno }
             }
             FrontEvent::HookEnded(pid, change) => return self.hook_ended(pid, change),
-            FrontEvent::Command(change) => match self.command_changed(change) {
+            FrontEvent::Command(change) => match self.command_changed(change).await {
                 Some(event) => event,
                 None => return,
             },
@@ -332,40 +335,12 @@ impl<'a> Driver<'a> {
                 self.audience.hear(&News::GuardianLost { running });
                 Event::GuardianLost
             }
-            FrontEvent::Signal(heard) => match self.hear_signal(heard) {
+            FrontEvent::Signal(heard) => match self.hear_signal(heard).await {
                 Some(event) => event,
                 None => return,
             },
         };
         self.tell(event).await;
-    }
-
-    fn command_changed(&mut self, change: Change) -> Option<Event> {
-        let end = match change {
-            Change::Exited(code) => CommandEnd::Exited(code),
-            Change::Killed(signal) => CommandEnd::Killed(signal),
-            Change::Continued => {
-                self.paused = false;
-                return None;
-            }
-            // A hook that stops (it reads the terminal in the background) is no job of the shell's.
-            Change::Stopped(_) if self.preparing.is_some() => return None,
-            Change::Stopped(signal) => {
-                self.pause(signal);
-                return None;
-            }
-        };
-        if self.prepared(end) {
-            return Some(Event::Prepared(end));
-        }
-        let now = self.clock.now();
-        let ran = self.started_at.map_or(Duration::ZERO, |at| now.since(at));
-        // Of a process that was there before nobody tells how it has ended, or whether.
-        if !self.is_hold() {
-            self.audience.hear(&News::Exited { end, ran });
-        }
-        self.ended_at = Some(now);
-        Some(Event::CommandExited(end))
     }
 
     /// How the command ended. Of a process that was there before nobody knows.

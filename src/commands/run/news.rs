@@ -70,6 +70,8 @@ pub enum Unapproved<'a> {
     OfOthersToo(&'a Endpoint),
     /// Another leasectl of this machine is about to leave, or nobody knows whether.
     NotTheLast,
+    /// The store has not confirmed that the lease was given back: to everybody else it is still held.
+    NotGivenBack,
     /// A signal ended the wait.
     NotWaitedFor,
     /// The service did not do it, or may not have.

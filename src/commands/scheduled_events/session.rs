@@ -1,8 +1,10 @@
 //! A source of notices and the runtime that it lives in, for the verbs that look.
 
 use std::io;
+use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
+use tokio::io::unix::AsyncFd;
 use tokio::runtime::Runtime;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
@@ -11,7 +13,7 @@ use crate::notices::{
     Change, Endpoint, Names, News, NotApproved, Notice, NoticeSource, Opening, Role, Sharing,
     Update, open,
 };
-use crate::process::{self, identity};
+use crate::process::{self, SignalStream, identity, stop_ourselves};
 
 /// How long a list is waited for: the service's first answer may take two minutes.
 const LONGEST: Duration = Duration::from_secs(135);
@@ -52,6 +54,7 @@ pub struct Session {
     source: Box<dyn NoticeSource>,
     runtime: Runtime,
     role: Option<Role>,
+    ctrl_z: Option<(SignalStream, AsyncFd<OwnedFd>)>,
 }
 
 impl Session {
@@ -83,7 +86,21 @@ impl Session {
             source,
             runtime,
             role: None,
+            ctrl_z: None,
         })
+    }
+
+    /// From now on Ctrl-Z is heard, so that a poller gives its seat back before it stops. Call before there are
+    /// threads.
+    ///
+    /// # Errors
+    /// The kernel's, when no descriptor can be had.
+    pub fn hear_ctrl_z(&mut self) -> io::Result<()> {
+        let _inside = self.runtime.enter();
+        let stream = SignalStream::of_ctrl_z()?;
+        let ready = process::watch(stream.as_fd())?;
+        self.ctrl_z = Some((stream, ready));
+        Ok(())
     }
 
     /// What is announced now. `tell` hears what is in the way; `None`: it takes its time.
@@ -95,6 +112,7 @@ impl Session {
             source,
             runtime,
             role,
+            ..
         } = self;
         let found = runtime.block_on(async {
             let mut end = Instant::now() + LONGEST;
@@ -165,11 +183,22 @@ impl Session {
     /// Hands on all news until `hear` has had enough. It is asked once a second, with none.
     pub fn watch(&mut self, mut hear: impl FnMut(Option<&News>) -> bool) {
         let Self {
-            source, runtime, ..
+            source,
+            runtime,
+            ctrl_z,
+            ..
         } = self;
         runtime.block_on(async {
             loop {
-                let news = timeout(TICK, source.next()).await.ok();
+                let news = tokio::select! {
+                    news = timeout(TICK, source.next()) => news.ok(),
+                    signal = stopped(ctrl_z.as_mut()) => {
+                        let aside = source.step_aside().await;
+                        stop_ourselves(signal);
+                        drop(aside);
+                        continue;
+                    }
+                };
                 if !hear(news.as_ref()) {
                     return;
                 }
@@ -189,6 +218,23 @@ impl Session {
     pub fn close(self) {
         if matches!(self.role, Some(Role::Poller | Role::Direct)) {
             self.runtime.block_on(async { sleep(SLOT).await });
+        }
+    }
+}
+
+/// Comes back when we are to stop, with the signal that says so.
+async fn stopped(ctrl_z: Option<&mut (SignalStream, AsyncFd<OwnedFd>)>) -> i32 {
+    let Some((stream, ready)) = ctrl_z else {
+        return std::future::pending().await;
+    };
+    loop {
+        if let Ok(Some(heard)) = stream.next() {
+            return heard.number;
+        }
+        match ready.readable().await {
+            Ok(mut ready) => ready.clear_ready(),
+            // Signals can no longer be read: nothing stops this process but SIGSTOP.
+            Err(_) => return std::future::pending().await,
         }
     }
 }

@@ -19,29 +19,7 @@ use nix::unistd::{User, fsync, geteuid};
 
 use super::config::{Config, Origin, ROOT_DIRECTORY};
 use super::trouble::Trouble;
-
-/// File systems whose locks other machines do not see, or see late, or lose on a reconnect; and
-/// FUSE, behind which anything can be.
-const REMOTE: [(u32, &str); 18] = [
-    (0x0000_6969, "NFS"),
-    (0x0000_517b, "SMB"),
-    (0xff53_4d42, "CIFS"),
-    (0xfe53_4d42, "SMB2"),
-    (0x6573_5546, "FUSE"),
-    (0x5346_414f, "AFS"),
-    (0x6b41_4653, "AFS"),
-    (0x0102_1997, "9p"),
-    (0x00c3_6400, "Ceph"),
-    (0x0bd0_0bd0, "Lustre"),
-    (0x4750_4653, "GPFS"),
-    (0x7461_636f, "OCFS2"),
-    (0x0116_1970, "GFS2"),
-    (0x7375_7245, "Coda"),
-    (0x1983_0326, "BeeGFS"),
-    (0x2003_0528, "OrangeFS"),
-    (0x786f_4256, "vboxsf"),
-    (0xbacb_acbc, "vmhgfs"),
-];
+use crate::file_system;
 
 /// The checked directory.
 #[derive(Debug)]
@@ -216,8 +194,7 @@ fn check_file_system<N>(path: &Path, kind: N) -> Result<(), Trouble>
 where
     u32: TryFrom<N>,
 {
-    let kind = u32::try_from(kind).unwrap_or(0);
-    let Some((_, name)) = REMOTE.iter().find(|(magic, _)| *magic == kind) else {
+    let Some(name) = file_system::remote(kind) else {
         return Ok(());
     };
     Err(Trouble::Unfit(format!(
@@ -371,7 +348,7 @@ mod tests {
     #[test]
     fn a_file_system_of_other_machines_is_refused_with_a_way_out() {
         let path = Path::new("/home/alice/.local/state/leasectl");
-        for (magic, name) in REMOTE {
+        for (magic, name) in file_system::REMOTE {
             let why = check_file_system(path, i64::from(magic))
                 .unwrap_err()
                 .to_string();

@@ -15,6 +15,8 @@ pub(crate) fn trials() -> Vec<Trial> {
         a_lease_of_another_tool_is_taken_away_when_that_is_said,
         our_lease_keeps_another_tool_out_and_tells_it_who_holds,
         our_lease_that_another_tool_breaks_is_lost_at_once,
+        our_lease_that_another_tool_takes_for_itself_is_lost_and_left_to_it,
+        metadata_that_leaves_no_room_for_ours_is_refused_before_anything_runs,
     ]
 }
 
@@ -135,4 +137,52 @@ fn our_lease_that_another_tool_breaks_is_lost_at_once() {
         "from azure.storage.blob import BlobLeaseClient\nBlobLeaseClient(blob).break_lease(0)",
     );
     scene.is_stopped(TTL / 2, "a was lost");
+}
+
+/// The renewal has the wrong lease id then.
+fn our_lease_that_another_tool_takes_for_itself_is_lost_and_left_to_it() {
+    needs("python-azure");
+    let mut scene = Scene::start();
+    python(
+        &scene.server,
+        "from azure.storage.blob import BlobLeaseClient\nBlobLeaseClient(blob).break_lease(0)\n\
+         blob.acquire_lease(60)",
+    );
+    scene.is_stopped(TTL / 2, "a was lost");
+    let told = python(
+        &scene.server,
+        "print(blob.get_blob_properties().lease.state, refused(lambda: blob.acquire_lease(15)))",
+    );
+    assert_eq!(told, "leased LeaseAlreadyPresent", "we gave theirs back");
+    // And it keeps leasectl out.
+    verb(&Lab::new(), &scene.server.url(OPTIONS), &RUN).expect_code(120);
+}
+
+/// Azure takes 8 KiB of it; Azurite any number, so that it would not show.
+fn metadata_that_leaves_no_room_for_ours_is_refused_before_anything_runs() {
+    needs("python-azure");
+    let server = Azurite::in_memory();
+    python(
+        &server,
+        "container.create_container()\nblob.upload_blob(b'hello', metadata={'team': 'x' * 8000})",
+    );
+    let (lab, url) = (Lab::new(), server.url(OPTIONS));
+    let words = ["run", "--lease", "a", "--", "touch", "ran"];
+    let refused = verb(&lab, &url, &words).expect_code(125);
+    assert!(
+        refused.stderr.contains("so much metadata of somebody else"),
+        "{refused}"
+    );
+    assert_eq!(refused.stderr.lines().count(), 1, "{refused}");
+    assert!(!lab.path("ran").exists());
+    // Nothing is held, and nothing of theirs has changed.
+    let seen = "seen = blob.get_blob_properties()\n\
+                print(seen.lease.state, sorted(seen.metadata), len(seen.metadata['team']))";
+    assert_eq!(python(&server, seen), "available ['team'] 8000");
+    // What fits is taken, and theirs is kept.
+    python(&server, "blob.set_blob_metadata({'team': 'x' * 6000})");
+    verb(&lab, &url, &words).expect_code(0);
+    assert!(lab.path("ran").exists());
+    let kept = "print(len(blob.get_blob_properties().metadata['team']))";
+    assert_eq!(python(&server, kept), "6000");
 }

@@ -19,6 +19,9 @@ pub(super) fn trials() -> Vec<Trial> {
         a_hold_approves_too,
         who_does_not_want_it_approves_nothing,
         a_refusal_is_a_warning,
+        a_release_that_is_not_confirmed_approves_nothing,
+        a_standby_told_to_end_while_others_are_waited_for_ends_at_once,
+        a_standby_told_to_end_while_the_service_is_silent_ends_at_once,
     ]
 }
 
@@ -125,4 +128,64 @@ fn a_refusal_is_a_warning() {
     assert!(ended.stderr.contains("not approved: Reboot"), "{ended}");
     assert!(ended.stderr.contains("it begins at its time"), "{ended}");
     assert_eq!(service.approved(), [""; 0]);
+}
+
+fn a_release_that_is_not_confirmed_approves_nothing() {
+    let lab = Lab::new();
+    let service = MetadataService::start();
+    // The acquisition is answered, and nothing after it.
+    let options = [&OPTIONS[..], &["--store", "memory:?answers=1"]].concat();
+    let running = running(&lab, &service, &options, OBEDIENT);
+    service.announce(Announced::ours("Reboot", PREEMPT));
+    let ended = running.wait(PATIENCE).expect_code(118);
+    assert_eq!(so_far(&lab, "released")[0]["certain"], false);
+    assert!(
+        ended.stderr.contains("not approved: Reboot") && ended.stderr.contains("has not confirmed"),
+        "{ended}"
+    );
+    assert_eq!(service.asked_to_approve(), 0);
+}
+
+/// A standby that has left for an event, and wants to approve it. The service no longer answers.
+fn about_to_approve(lab: &Lab, service: &MetadataService) -> Running {
+    let options = [&OPTIONS[..], &["--restart", "on-lost"]].concat();
+    let running = running(lab, service, &options, OBEDIENT);
+    service.announce(Announced::ours("Reboot", Duration::from_secs(600)));
+    wait_until(PATIENCE, "it leaves", || {
+        !so_far(lab, "stopping").is_empty()
+    });
+    service.be_silent(true);
+    wait_until(PATIENCE, "it has left", || {
+        !so_far(lab, "released").is_empty()
+    });
+    running
+}
+
+/// With `--restart` it would go on, and stand aside until the event is gone.
+fn assert_ends_at_once(lab: &Lab, service: &MetadataService, standby: Running) {
+    standby.send(Signal::SIGTERM);
+    let ended = standby.wait(PATIENCE).expect_code(118);
+    // It would have waited for the service for ten seconds.
+    assert!(ended.took < Duration::from_secs(8), "{ended}");
+    assert!(
+        ended.stderr.contains("not approved: Reboot") && ended.stderr.contains("a signal came"),
+        "{ended}"
+    );
+    assert!(so_far(lab, "restarting").is_empty(), "it goes on");
+    assert_eq!(service.approved(), [""; 0]);
+}
+
+fn a_standby_told_to_end_while_others_are_waited_for_ends_at_once() {
+    let lab = Lab::new();
+    let service = MetadataService::start();
+    let standby = about_to_approve(&lab, &service);
+    assert_ends_at_once(&lab, &service, standby);
+}
+
+fn a_standby_told_to_end_while_the_service_is_silent_ends_at_once() {
+    let lab = Lab::new();
+    let service = MetadataService::start();
+    let standby = about_to_approve(&lab, &service);
+    wait_until(PATIENCE, "it asks", || service.asked_to_approve() > 0);
+    assert_ends_at_once(&lab, &service, standby);
 }

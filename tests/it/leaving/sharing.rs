@@ -15,6 +15,7 @@ pub(super) fn trials() -> Vec<Trial> {
     trials![
         another_service_is_not_shared_with_the_machines_own,
         neither_guardian_nor_command_has_the_seat,
+        names_from_a_file_count_as_if_they_were_typed,
     ]
 }
 
@@ -150,4 +151,26 @@ fn neither_guardian_nor_command_has_the_seat() {
     assert_only_ours();
     running.send(Signal::SIGTERM);
     running.wait(PATIENCE).expect_code(3);
+}
+
+fn names_from_a_file_count_as_if_they_were_typed() {
+    let of_the_services_name = || Announced::ours("Preempt", SOONER);
+    let of = |name| Announced::ours("Preempt", PREEMPT).of(&[name]);
+    let configured = |options: &[&str], other: Announced, meant: Announced| {
+        let lab = Lab::new();
+        let text = "[[lease]]\nmatch = \"night*\"\nresource = [\"x\", \"WEB_7\"]\n\
+                    [defaults]\nscheduled_events = \"all\"\nresource = [\"web_8\"]\n";
+        std::fs::write(lab.path("settings.toml"), text).unwrap();
+        let service = MetadataService::start();
+        let options = [&["--config", "settings.toml"], options].concat();
+        let running = running(&lab, &service, &options, OBEDIENT);
+        service.announce(other);
+        let id = service.announce(meant);
+        running.wait(PATIENCE).expect_code(118);
+        assert_eq!(so_far(&lab, "stopping")[0]["event_id"], json!(id));
+    };
+    configured(&[], of_the_services_name(), of("web_7"));
+    // What is typed replaces the list, as every setting.
+    let sooner = of_the_services_name().of(&["web_7", "web_8"]);
+    configured(&["--resource", "web_9"], sooner, of("web_9"));
 }

@@ -19,6 +19,8 @@ pub(super) fn trials() -> Vec<Trial> {
         only_what_is_wanted_is_a_reason,
         a_hand_over_clears_the_minimum_hold,
         a_command_that_ends_by_itself_keeps_its_own_code,
+        an_event_lengthens_no_grace,
+        an_event_lengthens_no_lease,
     ]
 }
 
@@ -191,4 +193,51 @@ fn a_command_that_ends_by_itself_keeps_its_own_code() {
     ));
     ended.expect_code(7);
     Events::read(&lab.path("events")).check(&lab);
+}
+
+/// How long after `first` the command had ended, by the boot clock.
+fn from_to_exited(events: &Events, first: &str) -> f64 {
+    let at = |kind: &str| events.of(kind)[0]["boot_s"].as_f64().unwrap();
+    at("exited") - at(first)
+}
+
+fn an_event_lengthens_no_grace() {
+    let lab = Lab::new();
+    let service = MetadataService::start();
+    let options = "--scheduled-events all --run-timeout 2s --grace 4s";
+    let options: Vec<&str> = options.split(' ').collect();
+    let running = running(&lab, &service, &options, STUBBORN);
+    wait_until(PATIENCE, "the run has taken too long", || {
+        !so_far(&lab, "stopping").is_empty()
+    });
+    // Until its date there would be ten minutes.
+    service.announce(Announced::ours("Reboot", Duration::from_secs(600)));
+    running.wait(PATIENCE).expect_code(124);
+    let events = Events::read(&lab.path("events"));
+    assert_eq!(events.of("scheduled_event").len(), 1, "it was heard of");
+    assert_eq!(events.only("stopping")["why"], "run_timeout");
+    let took = from_to_exited(&events, "stopping");
+    assert!((3.9..8.0).contains(&took), "{took}");
+}
+
+fn an_event_lengthens_no_lease() {
+    let lab = Lab::new();
+    let service = MetadataService::start();
+    // Nothing is renewed, and SIGKILL is due five sixths of a ttl after the asking.
+    let options = "--scheduled-events all --store memory:?answers=1 --ttl 15s --grace 5m";
+    let options: Vec<&str> = options.split(' ').collect();
+    let running = running(&lab, &service, &options, STUBBORN);
+    service.announce(Announced::ours("Reboot", Duration::from_secs(600)));
+    let ended = running.wait(PATIENCE);
+    let events = Events::read(&lab.path("events"));
+    assert_eq!(events.of("stopping")[0]["why"], "scheduled_event");
+    // What is said of the grace is what there is of the lease.
+    let kill_in = events.of("stopping")[0]["kill_in_s"].as_f64().unwrap();
+    assert!(kill_in < 12.5, "{kill_in}");
+    assert_eq!(events.only("exited")["signal"], "KILL");
+    let took = from_to_exited(&events, "acquired");
+    assert!((11.0..13.5).contains(&took), "{took}: {ended}");
+    assert_eq!(events.only("released")["certain"], false);
+    // What it was stopped for stands.
+    ended.expect_code(118);
 }

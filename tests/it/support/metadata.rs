@@ -76,6 +76,8 @@ struct State {
     requests: Vec<Instant>,
     /// Which events were approved, in order.
     approved: Vec<String>,
+    /// How often it was asked to approve something.
+    asked_to_approve: usize,
     first_answer_at: Instant,
     failing: Option<u16>,
     silent: bool,
@@ -116,6 +118,7 @@ impl MetadataService {
             made: 0,
             requests: Vec::new(),
             approved: Vec::new(),
+            asked_to_approve: 0,
             first_answer_at: Instant::now(),
             failing: None,
             silent: false,
@@ -197,6 +200,11 @@ impl MetadataService {
         self.state.lock().unwrap().approved.clone()
     }
 
+    /// How often it was asked to approve something, whether it has answered or not.
+    pub(crate) fn asked_to_approve(&self) -> usize {
+        self.state.lock().unwrap().asked_to_approve
+    }
+
     fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
         let mut state = self.state.lock().unwrap();
         state.incarnation += 1;
@@ -235,6 +243,7 @@ fn serve(client: TcpStream, state: &Mutex<State>) -> Option<()> {
         let wait = {
             let mut state = state.lock().unwrap();
             state.requests.push(Instant::now());
+            state.asked_to_approve += usize::from(request.method == "POST");
             state
                 .first_answer_at
                 .saturating_duration_since(Instant::now())

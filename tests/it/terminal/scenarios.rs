@@ -15,7 +15,7 @@ use crate::support::trial::trial;
 const SESSION: &str = include_str!("session.py");
 
 /// The files, and what each needs beside python and its shell.
-const SUBJECTS: [(&str, &str, &[&str]); 6] = [
+const SUBJECTS: [(&str, &str, &[&str]); 7] = [
     ("direct", include_str!("direct.py"), &[]),
     ("inner", include_str!("inner.py"), &["bash"]),
     (
@@ -24,6 +24,7 @@ const SUBJECTS: [(&str, &str, &[&str]); 6] = [
         &["stty", "nohup"],
     ),
     ("modes", include_str!("modes.py"), &["stty"]),
+    ("notices", include_str!("notices.py"), &[]),
     (
         "programs",
         include_str!("programs.py"),
