@@ -57,11 +57,17 @@ impl StoreUrl {
             Some(place) => {
                 let slash = place.find('/').unwrap_or(place.len());
                 let (authority, path) = place.split_at(slash);
-                if !authority.is_empty() && path.contains('@') && !authority.contains('@') {
+                // Whatever is before the last `@` may be a password whose owner forgot to encode it.
+                let named = !authority.is_empty();
+                if named && path.contains('@') {
                     return Err(UrlError::SlashInPassword);
+                }
+                if named && query.is_some_and(|query| query.contains('@')) {
+                    return Err(UrlError::QuestionInPassword);
                 }
                 (Some(Authority::parse(authority)?), path)
             }
+            None if rest.contains('@') => return Err(UrlError::NoSlashes),
             None => (None, place),
         };
         Ok(Self {
@@ -157,12 +163,19 @@ impl StoreUrl {
         if let Some(authority) = &self.authority {
             text.push_str("//");
             if let (true, Some(user)) = (with_user, &authority.user) {
-                text.push_str(&encode(user));
+                text.push_str(&encode_but(user, b"-._~"));
                 text.push('@');
             }
-            text.push_str(&encode(&authority.host));
+            text.push_str(&encode_but(&authority.host, b":,.-_~[]"));
         }
-        text.push_str(&encode(&self.path));
+        match self.path.strip_prefix("//") {
+            // Written out, it would be the beginning of a host.
+            Some(rest) if self.authority.is_none() => {
+                text.push_str("%2F/");
+                text.push_str(&encode(rest));
+            }
+            _ => text.push_str(&encode(&self.path)),
+        }
         text
     }
 }
@@ -255,11 +268,16 @@ fn decode(text: &str) -> Result<String, UrlError> {
     Ok(decoded)
 }
 
-/// `text` as it may stand in any part of a URL; `/`, `:` and `,` are kept for the eye.
+/// `text` as it may stand in a path or an option; `/`, `:` and `,` are kept for the eye.
 pub(crate) fn encode(text: &str) -> String {
+    encode_but(text, b"/:,.-_~[]")
+}
+
+/// Letters, digits and `kept` stand for themselves. What ends a part of a URL may not be kept in that part.
+fn encode_but(text: &str, kept: &[u8]) -> String {
     let mut encoded = String::with_capacity(text.len());
     for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"/:,.-_~[]".contains(&byte) {
+        if byte.is_ascii_alphanumeric() || kept.contains(&byte) {
             encoded.push(char::from(byte));
         } else {
             encoded.push_str(&format!("%{byte:02X}"));
@@ -315,6 +333,14 @@ mod tests {
         assert_eq!(url.without_password(), "redis://app@db1/0?timeout=1s");
         for text in [
             "redis://app:can/ary@db1/0",
+            "redis://app:can/a@ry@db1/0",
+            "redis://app:a@can/ary@db1/0",
+            "redis://app:can?ary@db1/0",
+            "redis://app:can/a?ry@db1/0",
+            "redis://app:a@can?ary@db1/0",
+            "redis://:?canary@db1/0",
+            "redis:app:canary@db1/0",
+            "redis:?app:canary@db1/0",
             "canary",
             "redis://x:canary%zz@h",
         ] {
@@ -335,6 +361,24 @@ mod tests {
         assert!(!format!("{url} {url:?}").contains("ca/"));
         for text in ["memory:", "redis://:x@db1", "azblob://a/b?sig=x"] {
             assert!(parse(text).with_password(canary()).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_printed_without_its_password_is_the_same_place() {
+        for text in [
+            "redis://a%2Fb@h/0",
+            "redis://a%3Ab@h/0",
+            "redis://a%2Fb/c",
+            "redis:%2F/h",
+        ] {
+            let url = parse(text);
+            let again = parse(&url.without_password());
+            let parts = |url: &StoreUrl| {
+                let parts = [url.host(), url.path(), url.user().unwrap_or_default()];
+                (parts.map(str::to_owned), url.has_password())
+            };
+            assert_eq!(parts(&again), parts(&url), "{text}");
         }
     }
 
