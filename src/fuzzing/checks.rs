@@ -1,4 +1,4 @@
-//! What fuzz targets demand of texts, whatever they were made from; and numbers out of an input.
+//! What fuzz targets demand of texts, whatever they were made from.
 
 /// The longest line that foreign text may be part of. Longer ones fill a log or a terminal, and a store or a
 /// service would say how long.
@@ -22,26 +22,4 @@ pub(crate) fn one_line(text: &str) {
     assert!(!text.is_empty(), "nothing is said");
     assert!(text.len() <= LONGEST_LINE, "{} bytes", text.len());
     tame(text);
-}
-
-/// Numbers and pieces from the front of an input; zeros when it is used up.
-#[derive(Clone, Copy)]
-pub(crate) struct Input<'a>(pub(crate) &'a [u8]);
-
-impl<'a> Input<'a> {
-    /// The next `length` bytes, or what is left.
-    pub(crate) fn take(&mut self, length: usize) -> &'a [u8] {
-        let (taken, rest) = self.0.split_at(length.min(self.0.len()));
-        self.0 = rest;
-        taken
-    }
-
-    pub(crate) fn number(&mut self) -> u64 {
-        let mut number = [0; 8];
-        number
-            .iter_mut()
-            .zip(self.take(8))
-            .for_each(|(to, from)| *to = *from);
-        u64::from_le_bytes(number)
-    }
 }

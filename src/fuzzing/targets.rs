@@ -255,66 +255,62 @@ fn read_url(url: &StoreUrl) {
     understood(url);
 }
 
-/// What the stores make of it. Nothing is opened.
-fn understood(url: &StoreUrl) {
-    let said = |read: Result<StoreLabel, UrlError>| match read {
-        Ok(label) => tame(label.as_str()),
-        Err(error) => one_line(&error.to_string()),
-    };
+/// What a store makes of a URL: its label, and all that it was told.
+type Read = fn(&StoreUrl) -> Result<(StoreLabel, String), UrlError>;
+
+/// The stores, by what their schemes begin with. Nothing is opened.
+const STORES: &[(&str, Read)] = &[
     #[cfg(feature = "redis")]
-    if url.scheme().starts_with("redis") {
-        said(crate::store::redis::Config::from_url(url).map(|config| config.label()));
-    }
+    ("redis", |url| {
+        let config = crate::store::redis::Config::from_url(url)?;
+        Ok((config.label(), format!("{config:?}")))
+    }),
     #[cfg(feature = "azblob")]
-    if url.scheme().starts_with("azblob") {
-        use crate::store::azblob::{Config, Surroundings};
-        let around = Surroundings {
+    ("azblob", |url| {
+        let around = crate::store::azblob::Surroundings {
             connection_string: None,
             key: None,
             sas: None,
         };
-        said(Config::from_url(url, &around).map(|config| config.label()));
-    }
+        let config = crate::store::azblob::Config::from_url(url, &around)?;
+        Ok((config.label(), format!("{config:?}")))
+    }),
     #[cfg(feature = "file")]
-    if url.scheme() == "file" {
-        use crate::store::file::{Config, Surroundings};
-        let around = Surroundings {
+    ("file", |url| {
+        let around = crate::store::file::Surroundings {
             uid: 0,
             state_home: None,
             home: None,
             passwd_home: None,
         };
-        said(Config::from_url(url, &around).map(|config| config.label()));
+        let config = crate::store::file::Config::from_url(url, &around)?;
+        Ok((config.label(), format!("{config:?}")))
+    }),
+];
+
+fn understood(url: &StoreUrl) {
+    let of = |(scheme, _): &&(&str, Read)| url.scheme().starts_with(scheme);
+    for (_, read) in STORES.iter().filter(of) {
+        match read(url) {
+            Ok((label, _)) => tame(label.as_str()),
+            Err(error) => one_line(&error.to_string()),
+        }
     }
 }
 
 fn hides_the_canary(url: &StoreUrl) {
-    let shown = format!(
+    let mut shown = format!(
         "{url} {url:?} {} {:?}",
         url.without_password(),
         url.options()
     );
-    assert!(!shown.contains(CANARY), "{shown}");
-    let mut texts: Vec<String> = Vec::new();
-    #[cfg(feature = "redis")]
-    match crate::store::redis::Config::from_url(url) {
-        Ok(config) => texts.push(format!("{config:?} {}", config.label())),
-        Err(error) => texts.push(format!("{error} {error:?}")),
-    }
-    #[cfg(feature = "azblob")]
-    {
-        use crate::store::azblob::{Config, Surroundings};
-        let around = Surroundings {
-            connection_string: None,
-            key: None,
-            sas: None,
+    for (_, read) in STORES {
+        shown += &match read(url) {
+            Ok((label, config)) => format!("{label} {config}"),
+            Err(error) => format!("{error} {error:?}"),
         };
-        match Config::from_url(url, &around) {
-            Ok(config) => texts.push(format!("{config:?} {}", config.label())),
-            Err(error) => texts.push(format!("{error} {error:?}")),
-        }
     }
-    assert!(!texts.concat().contains(CANARY), "{texts:?}");
+    assert!(!shown.contains(CANARY), "{shown}");
 }
 
 /// A record that anybody may have written: read again it is the same, and what is shown of it is tame.

@@ -32,8 +32,8 @@ fn one(bytes: &[u8]) {
         assert_eq!(bytes.len(), LENGTH);
         assert_eq!(Report::unpack(&report.pack()), Some(report));
         match report {
-            // A signal to 0 or -1 would reach others.
-            Report::Started { pid, .. } => assert!(pid > 0, "{pid}"),
+            // A signal to -1 would reach everybody. 0: nothing was started.
+            Report::Started { pid, .. } => assert!(pid >= 0, "{pid}"),
             Report::Command(Change::Killed(signal) | Change::Stopped(signal)) => {
                 assert!(signal > 0, "{signal}");
             }

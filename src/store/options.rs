@@ -49,6 +49,9 @@ pub enum UrlError {
     Unfit(String),
 }
 
+/// The most letters of an unknown option that a line can hold.
+const LONGEST_SHOWN: usize = 80;
+
 /// The options of a URL that nobody has taken yet.
 #[derive(Debug)]
 #[must_use]
@@ -107,8 +110,12 @@ impl Options {
     /// [`UrlError::UnknownOption`], with the nearest of those that were asked for.
     pub fn finish(self) -> Result<(), UrlError> {
         match self.left.into_iter().next() {
-            Some((key, _)) => {
+            Some((mut key, _)) => {
                 let near = nearest(&key, &self.asked);
+                if let Some((end, _)) = key.char_indices().nth(LONGEST_SHOWN) {
+                    key.truncate(end);
+                    key.push('…');
+                }
                 Err(UrlError::UnknownOption(key, near))
             }
             None => Ok(()),
@@ -157,6 +164,13 @@ pub(crate) fn nearest(typed: &str, candidates: &[&str]) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_unknown_option_is_shown_at_a_length_that_a_line_can_hold() {
+        let options = Options::new(vec![("\u{fc}".repeat(5_000), None)]);
+        let why = options.finish().unwrap_err().to_string();
+        assert!(why.len() < 300, "{} bytes", why.len());
+    }
 
     #[test]
     fn a_text_as_long_as_a_file_is_near_to_nothing_and_costs_nothing() {

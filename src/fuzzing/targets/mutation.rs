@@ -26,6 +26,18 @@ impl Dice {
 /// The longest result: duplicates of duplicates would grow without end.
 const LONGEST: usize = 128 * 1024;
 
+/// Numbers at the edge of their kind.
+const EDGES: [&str; 6] = [
+    "0",
+    "-1",
+    "2147483648",
+    "9223372036854775807",
+    "18446744073709551616",
+    "1e309",
+];
+/// What is odd in any text.
+const ODD: [&[u8]; 6] = [b"\0", b"\n", b"\x1b", b"\xff", "\u{202e}".as_bytes(), b"\""];
+
 /// One to four changes of `input`; `other` is what it may be crossed with.
 pub(super) fn mutated(input: &[u8], other: &[u8], words: &[&str], dice: &mut Dice) -> Vec<u8> {
     let mut bytes = input.to_vec();
@@ -60,14 +72,6 @@ fn change(bytes: &mut Vec<u8>, other: &[u8], words: &[&str], dice: &mut Dice) {
         }
         // A number at the edge of its kind in place of some digits.
         6 => {
-            const EDGES: [&str; 6] = [
-                "0",
-                "-1",
-                "2147483648",
-                "9223372036854775807",
-                "18446744073709551616",
-                "1e309",
-            ];
             let digit = bytes
                 .iter()
                 .position(u8::is_ascii_digit)
@@ -83,7 +87,6 @@ fn change(bytes: &mut Vec<u8>, other: &[u8], words: &[&str], dice: &mut Dice) {
             );
         }
         _ => {
-            const ODD: [&[u8]; 6] = [b"\0", b"\n", b"\x1b", b"\xff", "\u{202e}".as_bytes(), b"\""];
             bytes.splice(at..at, ODD[dice.below(ODD.len())].iter().copied());
         }
     }

@@ -13,7 +13,6 @@ use super::wire::{
     record_page, region, slot,
 };
 use crate::clock::{Instant, WallTime};
-use crate::fuzzing::checks::Input;
 use crate::lease::{LARGEST_RECORD, LeaseName, LeaseRecord};
 
 const BOOT: &str = "00000000-0000-4000-8000-000000000001";
@@ -73,6 +72,28 @@ fn names(text: &str) {
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-%=".contains(&byte);
         assert!(own.bytes().all(plain), "{own}");
         assert!(own.starts_with('=') || decoded(&own) == Some(name), "{own}");
+    }
+}
+
+/// Numbers and pieces from the front of an input; zeros when it is used up.
+#[derive(Clone, Copy)]
+struct Input<'a>(&'a [u8]);
+
+impl<'a> Input<'a> {
+    /// The next `length` bytes, or what is left.
+    fn take(&mut self, length: usize) -> &'a [u8] {
+        let (taken, rest) = self.0.split_at(length.min(self.0.len()));
+        self.0 = rest;
+        taken
+    }
+
+    fn number(&mut self) -> u64 {
+        let mut number = [0; 8];
+        number
+            .iter_mut()
+            .zip(self.take(8))
+            .for_each(|(to, from)| *to = *from);
+        u64::from_le_bytes(number)
     }
 }
 
