@@ -6,14 +6,14 @@
 //!
 //! | floor | what | |
 //! |---|---|---|
-//! | 7 | `main.rs` | |
+//! | 7 | `main.rs`, `fuzzing/targets/` | |
 //! | 6 | `cli/` | what was typed, what is printed, which number we exit with |
 //! | 5 | `commands/` | one verb, one file; the only place where the parts meet |
 //! | 4 | `registry.rs` | URL scheme to opened store; the only file that names every store |
 //! | 3 | `store/<kind>/` | one folder per store; stores never import each other |
 //! | 2 | `supervisor/`, `keeper.rs`, `process/`, `notices/`, `store/url.rs` | mutually blind |
 //! | 1 | `lease/`, `store/options.rs` | names, claims, holds, tenure, tokens, records, errors, the trait |
-//! | 0 | `clock.rs`, `file_system.rs`, `mutant.rs`, `run_id.rs`, `secret.rs` | |
+//! | 0 | `clock.rs`, `file_system.rs`, `fuzzing/checks.rs`, `mutant.rs`, `run_id.rs`, `secret.rs` | |
 
 #[cfg(not(all(
     target_os = "linux",
@@ -24,10 +24,16 @@ compile_error!(
      and open file description locks, which exist nowhere else"
 );
 
+#[cfg(all(feature = "fuzzing", not(debug_assertions)))]
+compile_error!("the feature `fuzzing` opens what is private and is never built for release");
+
 pub mod cli;
 pub mod clock;
 pub mod commands;
 pub mod file_system;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod keeper;
 pub mod lease;
 mod mutant;

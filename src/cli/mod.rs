@@ -9,6 +9,8 @@ mod correction;
 mod doctor;
 mod ending;
 pub mod exit;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod guide;
 mod held;
 mod hold;

@@ -16,7 +16,9 @@ use crate::supervisor::Wait;
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
     let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     if digits {
-        return Err(format!("it needs a unit, such as {text}s or {text}m"));
+        // A number as long as a file would make a line as long.
+        let number = if text.len() <= 20 { text } else { "30" };
+        return Err(format!("it needs a unit, such as {number}s or {number}m"));
     }
     humantime::parse_duration(text).map_err(|error| match error {
         humantime::DurationError::NumberOverflow => "it is too large".to_owned(),
@@ -237,6 +239,7 @@ mod tests {
             duration("0"),
             Err("it needs a unit, such as 0s or 0m".to_owned())
         );
+        assert!(duration(&"9".repeat(3_000)).unwrap_err().len() < 60);
         for bad in ["", "-5", "-5s", "NaN", "1e309", "s", "30x", "1.5.2s"] {
             assert!(duration(bad).unwrap_err().contains("30s, 5m"), "{bad}");
         }

@@ -43,7 +43,7 @@ pub(super) fn named(lease: &str) -> String {
 
 const fn is_invisible(letter: char) -> bool {
     matches!(letter,
-        '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+        '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
 /// An error and what it came from, in one line, safe to print.
@@ -73,8 +73,8 @@ mod tests {
     #[test]
     fn foreign_text_cannot_act_on_a_terminal() {
         assert_eq!(
-            printable("a\u{1b}[2Jb\n\u{9b}c\u{202e}d"),
-            r"a\u{1b}[2Jb\u{a}\u{9b}c\u{202e}d"
+            printable("a\u{1b}[2Jb\n\u{9b}c\u{202e}d\u{61c}"),
+            r"a\u{1b}[2Jb\u{a}\u{9b}c\u{202e}d\u{61c}"
         );
         assert_eq!(printable("grün 🙂"), "grün 🙂");
     }

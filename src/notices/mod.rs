@@ -23,6 +23,8 @@ mod directory;
 mod document;
 mod endpoint;
 mod file;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod hearing;
 mod http;
 mod leavers;

@@ -88,6 +88,16 @@ fn signed(bits: u64) -> Option<i32> {
     u32::try_from(bits).ok().map(u32::cast_signed)
 }
 
+/// A process, or 0 where nothing was started. Below it a number means many, and a signal would reach them all.
+fn one_process(bits: u64) -> Option<Pid> {
+    signed(bits).filter(|pid| *pid >= 0)
+}
+
+/// A signal by which a process can end or stop.
+fn signal(bits: u64) -> Option<i32> {
+    signed(bits).filter(|number| *number > 0)
+}
+
 impl Order {
     pub(super) fn pack(self) -> Packed {
         match self {
@@ -151,13 +161,13 @@ impl Report {
         let (kind, first, second) = unpack(bytes)?;
         Some(match (kind, first) {
             (1, pid) => Self::Started {
-                pid: signed(pid)?,
+                pid: one_process(pid)?,
                 contained: second == 1,
             },
             (2, errno) => Self::NotStarted(signed(errno)?),
             (3, 0) => Self::Command(Change::Exited(signed(second)?)),
-            (3, 1) => Self::Command(Change::Killed(signed(second)?)),
-            (3, 2) => Self::Command(Change::Stopped(signed(second)?)),
+            (3, 1) => Self::Command(Change::Killed(signal(second)?)),
+            (3, 2) => Self::Command(Change::Stopped(signal(second)?)),
             (3, 3) => Self::Command(Change::Continued),
             (4, _) => Self::StopDue,
             (5, _) => Self::Empty,
@@ -222,5 +232,20 @@ mod tests {
         assert_eq!(Order::unpack(&[0; LENGTH]), None);
         assert_eq!(Order::unpack(&[1; LENGTH + 1]), None);
         assert_eq!(Report::unpack(&pack(3, 9, 0)), None);
+        for odd in [bits(-1), bits(i32::MIN)] {
+            assert_eq!(Report::unpack(&pack(1, odd, 1)), None, "{odd}");
+            assert_eq!(Report::unpack(&pack(3, 1, odd)), None, "{odd}");
+        }
+        assert_eq!(Report::unpack(&pack(3, 1, 0)), None);
+        let pid = 0;
+        let nobody = Report::Started {
+            pid,
+            contained: false,
+        };
+        assert_eq!(
+            Report::unpack(&pack(1, 0, 0)),
+            Some(nobody),
+            "hold without --pid"
+        );
     }
 }

@@ -17,6 +17,8 @@ mod charge;
 mod event;
 mod execution;
 mod front;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod guard;
 mod guardian;
 mod heartbeat;

@@ -24,6 +24,14 @@ pub enum UrlError {
     /// `redis://user:pa/ss@host`: the password would be taken for a port and be printed.
     #[error("the store URL has a `/` before the `@`; write `/` in a password as %2F")]
     SlashInPassword,
+    /// `redis://user:pa?ss@host`: the same, and the rest would be taken for options.
+    #[error(
+        "the store URL has a `?` before the `@`; write `?` in a password as %3F, and `@` in an option as %40"
+    )]
+    QuestionInPassword,
+    /// `redis:user:password@host`: all of it would be taken for a path.
+    #[error("the store URL has an `@` and no `//`; write SCHEME://USER@HOST")]
+    NoSlashes,
     /// An option that nobody asked for.
     #[error("unknown option {0:?} in the store URL{hint}", hint = DidYouMean(.1))]
     UnknownOption(String, Option<String>),
@@ -40,6 +48,9 @@ pub enum UrlError {
     #[error("{0}")]
     Unfit(String),
 }
+
+/// The most letters of an unknown option that a line can hold.
+const LONGEST_SHOWN: usize = 80;
 
 /// The options of a URL that nobody has taken yet.
 #[derive(Debug)]
@@ -99,8 +110,12 @@ impl Options {
     /// [`UrlError::UnknownOption`], with the nearest of those that were asked for.
     pub fn finish(self) -> Result<(), UrlError> {
         match self.left.into_iter().next() {
-            Some((key, _)) => {
+            Some((mut key, _)) => {
                 let near = nearest(&key, &self.asked);
+                if let Some((end, _)) = key.char_indices().nth(LONGEST_SHOWN) {
+                    key.truncate(end);
+                    key.push('…');
+                }
                 Err(UrlError::UnknownOption(key, near))
             }
             None => Ok(()),
@@ -134,10 +149,40 @@ impl fmt::Display for DidYouMean<'_> {
 
 /// The candidate that `typed` is probably a misspelling of.
 pub(crate) fn nearest(typed: &str, candidates: &[&str]) -> Option<String> {
+    // The distance is at least the difference in length: nothing is computed of a text as long as a file.
+    let letters = typed.chars().count();
+    let most = |known: &str| 1 + known.len() / 4;
     candidates
         .iter()
+        .filter(|known| letters.abs_diff(known.chars().count()) <= most(known))
         .map(|known| (strsim::damerau_levenshtein(typed, known), *known))
-        .filter(|(distance, known)| *distance <= 1 + known.len() / 4)
+        .filter(|(distance, known)| *distance <= most(known))
         .min()
         .map(|(_, known)| known.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unknown_option_is_shown_at_a_length_that_a_line_can_hold() {
+        let options = Options::new(vec![("\u{fc}".repeat(5_000), None)]);
+        let why = options.finish().unwrap_err().to_string();
+        assert!(why.len() < 300, "{} bytes", why.len());
+    }
+
+    #[test]
+    fn a_text_as_long_as_a_file_is_near_to_nothing_and_costs_nothing() {
+        let begun = std::time::Instant::now();
+        let long = "x".repeat(1 << 20);
+        for _ in 0..10 {
+            assert_eq!(nearest(&long, &["timeout", "restart-guard"]), None);
+        }
+        assert!(begun.elapsed() < std::time::Duration::from_secs(5));
+        assert_eq!(
+            nearest("tmieout", &["prefix", "timeout"]).as_deref(),
+            Some("timeout")
+        );
+    }
 }

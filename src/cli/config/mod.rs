@@ -5,6 +5,8 @@ mod apply;
 mod configured;
 mod document;
 mod files;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(super) mod fuzzing;
 mod keys;
 mod layers;
 mod pattern;

@@ -2,6 +2,8 @@
 
 mod by_holder;
 mod details;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(super) mod fuzzing;
 mod grid;
 mod last_run;
 mod lines;

@@ -59,7 +59,7 @@ pub(super) const fn word(state: LeaseState) -> &'static str {
 /// What a terminal would obey, or show as if it were not there.
 pub(super) fn acts_on_a_terminal(letter: char) -> bool {
     letter.is_control()
-        || matches!(letter, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+        || matches!(letter, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
             | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
@@ -109,10 +109,11 @@ mod tests {
 
     #[test]
     fn what_a_terminal_would_obey_is_escaped_and_stays_the_same_text() {
-        let hostile = "a\u{1b}[2J\u{9b}1m\u{202e}\u{7f}\u{feff} grün";
+        let hostile = "a\u{1b}[2J\u{9b}1m\u{202e}\u{7f}\u{feff}\u{61c} grün";
         let text = line(&hostile);
         assert!(
-            text.chars().all(|letter| !letter.is_control()) && !text.contains('\u{202e}'),
+            text.chars().all(|letter| !letter.is_control())
+                && !text.contains(['\u{202e}', '\u{61c}']),
             "{text}"
         );
         assert!(text.contains("grün"));

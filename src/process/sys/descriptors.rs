@@ -137,7 +137,7 @@ pub(in crate::process) fn send_datagram(
 }
 
 /// Receives one datagram into `bytes`, and the descriptor that came with it. Never waits; a length
-/// of 0 is the end of the conversation.
+/// of 0 is the end of the conversation. The length is the datagram's own, also where it did not fit.
 pub(in crate::process) fn receive_datagram(
     socket: BorrowedFd<'_>,
     bytes: &mut [u8],
@@ -153,7 +153,7 @@ pub(in crate::process) fn receive_datagram(
     message.msg_iovlen = 1;
     message.msg_control = room.0.as_mut_ptr().cast();
     message.msg_controllen = room.0.len() as _;
-    let flags = libc::MSG_DONTWAIT | libc::MSG_CMSG_CLOEXEC;
+    let flags = libc::MSG_DONTWAIT | libc::MSG_CMSG_CLOEXEC | libc::MSG_TRUNC;
     // SAFETY: `message` points at `part` (and so at `bytes`) and `room` with their true lengths; all
     // are writable and outlive the call.
     let got = unsafe { libc::recvmsg(socket.as_raw_fd(), &raw mut message, flags) };

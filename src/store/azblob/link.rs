@@ -140,18 +140,20 @@ async fn read(request: &Request, response: reqwest::Response) -> Result<Answer, 
         }
         body.extend_from_slice(&part);
     }
+    Ok(answer(&request.method, status, headers, body))
+}
+
+/// The answer to a request of this kind.
+pub(super) fn answer(method: &Method, status: u16, headers: HeaderMap, body: Vec<u8>) -> Answer {
     let code = headers.get("x-ms-error-code");
     let code = code.and_then(|code| code.to_str().ok()).map(str::to_owned);
-    Ok(Answer {
+    let in_body = || (method != Method::HEAD).then(|| code_in(&body)).flatten();
+    Answer {
         status,
-        code: code.or_else(|| {
-            (request.method != Method::HEAD)
-                .then(|| code_in(&body))
-                .flatten()
-        }),
+        code: code.or_else(in_body),
         headers,
         body,
-    })
+    }
 }
 
 /// The code in the body of an error, where no header has it.

@@ -49,8 +49,8 @@ struct Properties {
 }
 
 /// What was listed of one lease.
-#[derive(Default)]
-struct Found {
+#[derive(Debug, Default)]
+pub(super) struct Found {
     blob: Option<Blob>,
     ask: Option<AskBlob>,
 }
@@ -69,34 +69,44 @@ pub(super) async fn list(store: &AzblobStore, prefix: &str) -> Result<Vec<Observ
             other => return Err(other.unexpected()),
         }
         now = date(&answer)?.max(now);
-        let page: Page = from_xml(&answer.body)
-            .map_err(|_| Trouble::Garbled("its list of blobs cannot be read".to_owned()))?;
-        for entry in page.blobs.blobs {
-            sort_in(store, entry, now, &mut found);
-        }
-        match page.next.filter(|next| !next.is_empty()) {
+        match page(&answer.body, &store.config.place.prefix, now, &mut found)? {
             Some(next) => marker = next,
             None => break,
         }
     }
+    Ok(shown(found, prefix, now))
+}
+
+/// Reads a page; `below` is what the names of our blobs begin with. Where the next one begins, if there is one.
+pub(super) fn page(
+    body: &[u8],
+    below: &str,
+    now: u64,
+    found: &mut BTreeMap<LeaseName, Found>,
+) -> Result<Option<String>, Trouble> {
+    let page: Page = from_xml(body)
+        .map_err(|_| Trouble::Garbled("its list of blobs cannot be read".to_owned()))?;
+    for entry in page.blobs.blobs {
+        sort_in(below, entry, now, found);
+    }
+    Ok(page.next.filter(|next| !next.is_empty()))
+}
+
+/// What was found of the leases whose names begin with `prefix`.
+pub(super) fn shown(found: BTreeMap<LeaseName, Found>, prefix: &str, now: u64) -> Vec<Observation> {
     let all = found.into_iter();
     let begins = all.filter(|(name, _)| name.as_str().starts_with(prefix));
     let seen = begins.map(|(name, found)| {
         let ask = found.ask.unwrap_or_else(|| AskBlob::none(now));
         observation(&name, found.blob.as_ref(), &ask)
     });
-    Ok(seen
-        .filter(|seen| seen.record.is_some() || seen.state != LeaseState::Free)
-        .collect())
+    seen.filter(|seen| seen.record.is_some() || seen.state != LeaseState::Free)
+        .collect()
 }
 
 /// What is no blob of a lease is nobody's business.
-fn sort_in(store: &AzblobStore, entry: Entry, now: u64, found: &mut BTreeMap<LeaseName, Found>) {
-    let Some(named) = entry
-        .name
-        .strip_prefix(&store.config.place.prefix)
-        .and_then(read)
-    else {
+fn sort_in(below: &str, entry: Entry, now: u64, found: &mut BTreeMap<LeaseName, Found>) {
+    let Some(named) = entry.name.strip_prefix(below).and_then(read) else {
         return;
     };
     let mut metadata = Metadata::default();
@@ -108,7 +118,7 @@ fn sort_in(store: &AzblobStore, entry: Entry, now: u64, found: &mut BTreeMap<Lea
     let seen = |metadata| seen(&properties, metadata, now);
     // A name that was cut is in the blob; it has to be the one that the blob's name was made from.
     let whole = |name: Option<LeaseName>, blob: &str| {
-        name.filter(|name| store.at(&lease_blob(name)) == blob)
+        name.filter(|name| blob.strip_prefix(below) == Some(&lease_blob(name)))
     };
     match named {
         Named::Lease(name) => found.entry(name).or_default().blob = Some(seen(metadata)),

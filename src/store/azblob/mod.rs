@@ -54,6 +54,8 @@ mod az;
 mod config;
 mod connection_string;
 mod creation;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod holding;
 mod link;
 mod listing;

@@ -79,7 +79,7 @@ impl Asks {
         }
     }
 
-    fn parse(bytes: &[u8]) -> Option<Self> {
+    pub(super) fn parse(bytes: &[u8]) -> Option<Self> {
         let asks: Self = serde_json::from_slice(bytes).ok()?;
         (asks.schema == SCHEMA).then_some(asks)
     }

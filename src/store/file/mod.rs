@@ -84,6 +84,8 @@ mod config;
 mod counter;
 mod directory;
 mod files;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod lock;
 mod look;
 mod onlooker;

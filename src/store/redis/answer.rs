@@ -6,7 +6,7 @@ use std::time::Duration;
 use redis::Value;
 
 use super::record::{Fields, reserved, stop_request};
-use super::trouble::Trouble;
+use super::trouble::{Trouble, shown};
 use crate::lease::{
     Asked, FencingToken, LeaseName, LostWhy, Observation, RefusedWhy, Release, Renewal, Revoked,
     ServerTime,
@@ -48,7 +48,7 @@ impl Reply {
         };
         let reply = Self(words);
         if reply.text(0)? == "foreign" {
-            let what = reply.text(1)?;
+            let what = shown(reply.text(1)?);
             return Err(Trouble::Unfit(format!(
                 "a key of the lease {name} is not leasectl's own ({what}); rename it, or write another \
                  prefix into the URL, as in ?prefix=leases"
@@ -287,5 +287,10 @@ mod tests {
             observed(foreign(), &name()),
             Err(Trouble::Unfit(_))
         ));
+        let long = words(&["foreign", &"s".repeat(100_000)]);
+        let Err(Trouble::Unfit(why)) = observed(long, &name()) else {
+            panic!("not refused");
+        };
+        assert!(why.len() < 500, "{} bytes", why.len());
     }
 }

@@ -74,6 +74,8 @@ mod answer;
 mod bounded;
 mod cluster;
 mod config;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod inbox;
 mod keys;
 mod line;

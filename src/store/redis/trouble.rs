@@ -63,7 +63,8 @@ impl Trouble {
                 doing,
                 effect: Effect::None,
                 cause: Box::new(Reason(format!(
-                    "its nodes sent us on {MOST_MOVES} times, at last to {node}; see redis-cli --cluster check"
+                    "its nodes sent us on {MOST_MOVES} times, at last to {}; see redis-cli --cluster check",
+                    shown(&node.to_string())
                 ))),
             },
             Self::Torn => StoreError::Unreachable {
@@ -248,7 +249,7 @@ fn code_in(said: &str) -> (&str, &str) {
 }
 
 /// Foreign words at a length that a line can hold, without where in a script they arose.
-fn shown(words: &str) -> String {
+pub(super) fn shown(words: &str) -> String {
     let end = words.find(" script: ").unwrap_or(words.len());
     let words = words.get(..end).unwrap_or(words).trim_end_matches('.');
     words.chars().take(LONGEST).collect()

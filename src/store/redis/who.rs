@@ -76,7 +76,11 @@ fn run_in(info: &str, seconds: u64, in_cluster: bool) -> Result<ServerRun, Troub
     };
     Ok(ServerRun {
         id: id.to_owned(),
-        started_ms: (seconds + 1).saturating_sub(uptime).saturating_mul(1_000),
+        // Saturating: a clock at the end of time, wrapped, would be a server that always was there, and no guard.
+        started_ms: seconds
+            .saturating_add(1)
+            .saturating_sub(uptime)
+            .saturating_mul(1_000),
     })
 }
 
@@ -86,6 +90,12 @@ mod tests {
 
     const INFO: &str = "# Server\r\nredis_version:7.0.15\r\nredis_mode:standalone\r\n\
                         run_id:abc\r\nuptime_in_seconds:10\r\n";
+
+    #[test]
+    fn a_clock_at_the_end_of_time_is_no_reason_to_believe_that_nothing_was_forgotten() {
+        let run = run_in(INFO, u64::MAX, false).unwrap();
+        assert_eq!(run.started_ms, u64::MAX);
+    }
 
     #[test]
     fn a_server_says_which_process_it_is() {
