@@ -12,7 +12,7 @@ use proptest::test_runner::{Config, TestRunner};
 use super::coverage::Coverage;
 use super::world::World;
 
-const LOCAL_CASES: u32 = 2_000;
+const LOCAL_CASES: u32 = 4_000;
 
 #[test]
 fn the_promises_hold_whatever_happens_and_whenever() {
