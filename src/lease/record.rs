@@ -236,12 +236,13 @@ impl Ending {
         }
     }
 
-    /// Whether the minimum hold ends with the run: a hand-over is meant to let the next one in.
+    /// Whether the minimum hold ends with the run: a hand-over is meant to let the next one in, and what was
+    /// granted too late to start under it has run nothing.
     #[must_use]
     pub const fn clears_min_hold(&self) -> bool {
         matches!(
             self.outcome,
-            OutcomeWord::Operator | OutcomeWord::ScheduledEvent
+            OutcomeWord::Operator | OutcomeWord::ScheduledEvent | OutcomeWord::Unreachable
         )
     }
 }
@@ -315,6 +316,21 @@ mod tests {
             Some(at(2_500)),
             "a failure is no success"
         );
+    }
+
+    #[test]
+    fn what_has_run_nothing_keeps_nobody_out() {
+        let at = WallTime::from_unix_millis;
+        let late = Ending {
+            outcome: OutcomeWord::Unreachable,
+            ..Ending::withdrawn()
+        };
+        for (ending, kept) in [(completed(1), true), (late, false)] {
+            let mut record = LeaseRecord::of_grant(&claim(), token(7), at(1_000), None);
+            assert!(record.not_before_at.is_some());
+            record.end(&ending, at(2_500));
+            assert_eq!(record.not_before_at.is_some(), kept, "{ending:?}");
+        }
     }
 
     #[test]

@@ -29,9 +29,11 @@ impl Driver<'_> {
             return;
         }
         // Without a hold there was nothing to give back, and nobody left for the event.
-        let Some(given_back) = self.given_back.as_ref().map(Result::is_ok) else {
+        if self.hold.is_none() {
             return;
-        };
+        }
+        // Nobody answered, or a signal ended the wait for the answer.
+        let given_back = matches!(self.given_back, Some(Ok(())));
         let Some(event) = self.departure.cause().cloned() else {
             return;
         };

@@ -86,6 +86,8 @@ impl Driver<'_> {
     }
 
     fn acquisition(&mut self, anew: bool) -> Request {
+        // What came too late to start is no hold of ours any more, and says nothing of the next.
+        (self.hold, self.given_back) = (None, None);
         if anew {
             self.place = Place::default();
             match claim(self.plan) {

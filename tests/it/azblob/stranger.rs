@@ -167,7 +167,7 @@ fn metadata_that_leaves_no_room_for_ours_is_refused_before_anything_runs() {
         "container.create_container()\nblob.upload_blob(b'hello', metadata={'team': 'x' * 8000})",
     );
     let (lab, url) = (Lab::new(), server.url(OPTIONS));
-    let words = ["run", "--lease", "a", "--", "touch", "ran"];
+    let words = ["run", "-q", "--lease", "a", "--", "touch", "ran"];
     let refused = verb(&lab, &url, &words).expect_code(125);
     assert!(
         refused.stderr.contains("so much metadata of somebody else"),

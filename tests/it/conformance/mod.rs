@@ -187,7 +187,8 @@ fn every_store_is_in_the_table() {
         .read_dir()
         .unwrap()
         .map(Result::unwrap)
-        .filter(|entry| entry.file_type().unwrap().is_dir())
+        // The tests of a file lie in a folder, too.
+        .filter(|entry| entry.path().join("mod.rs").is_file())
         .map(|entry| entry.file_name().into_string().unwrap())
         .collect();
     let table: BTreeSet<String> = TABLE.iter().map(|&name| name.to_owned()).collect();
