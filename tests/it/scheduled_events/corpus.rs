@@ -11,7 +11,7 @@ pub(crate) fn trials() -> Vec<Trial> {
 }
 
 fn every_document_of_the_corpus_is_read_or_refused() {
-    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus/document");
+    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus/scheduled_events");
     let mut read = 0;
     let mut all = 0;
     for file in fs::read_dir(corpus).unwrap() {
