@@ -56,10 +56,16 @@ fn the_last_one_out_approves() {
     let lab = Lab::new();
     let service = MetadataService::start();
     let first = another(&lab, &service, "a", OBEDIENT);
-    let last = another(&lab, &service, "b", "trap 'sleep 5; exit 3' TERM");
+    let go = lab.path("go");
+    let until_told = format!(
+        "trap 'until [ -e {go} ]; do sleep 0.05; done; exit 3' TERM",
+        go = go.display()
+    );
+    let last = another(&lab, &service, "b", &until_told);
     let id = service.announce(Announced::ours("Reboot", PREEMPT));
-    first.wait(PATIENCE).expect_code(118);
-    assert_eq!(service.approved(), [""; 0]);
+    let ended = first.wait(PATIENCE).expect_code(118);
+    assert_eq!(service.approved(), [""; 0], "{ended}\n{}", last.stderr());
+    std::fs::write(go, "").unwrap();
     last.wait(PATIENCE).expect_code(118);
     assert_eq!(service.approved(), [id]);
 }
