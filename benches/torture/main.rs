@@ -120,10 +120,10 @@ impl Hogs {
     fn start(count: u64) -> Outcome<Self> {
         let mut hogs = Self(Vec::new());
         for _ in 0..count {
+            // At the priority of those that they are to be beside, also where the torture has a higher one.
+            let words = "renice -n 0 $$ >/dev/null; while :; do :; done";
             let mut command = Command::new("sh");
-            command
-                .args(["-c", "while :; do :; done"])
-                .stdin(Stdio::null());
+            command.args(["-c", words]).stdin(Stdio::null());
             hogs.0.push(command.spawn()?);
         }
         Ok(hogs)
