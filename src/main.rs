@@ -2,6 +2,10 @@
 
 use leasectl::cli::{self, exit::Exit};
 
+#[cfg(target_env = "musl")]
+#[global_allocator]
+static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
+
 fn main() {
     let exit = cli::main(std::env::args_os());
     if let Exit::Signal(signal) = exit {

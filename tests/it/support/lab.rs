@@ -17,8 +17,11 @@ use tempfile::TempDir;
 
 use super::processes::{Killed, alive, comes_true, marked, send, wait_until};
 
-/// The binary under test.
-pub(crate) const LEASECTL: &str = env!("CARGO_BIN_EXE_leasectl");
+/// The binary under test: the one that was built with the tests, or the one that `tests/run` was told.
+pub(crate) const LEASECTL: &str = match option_env!("LEASECTL_TEST_BINARY") {
+    Some(another) => another,
+    None => env!("CARGO_BIN_EXE_leasectl"),
+};
 
 /// How long a command may take that is waited for. Far more than any needs, so that a busy machine
 /// fails no test.
