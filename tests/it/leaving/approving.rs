@@ -9,7 +9,7 @@ use nix::sys::signal::Signal;
 use super::{OBEDIENT, PREEMPT, running, so_far};
 use crate::support::lab::{Lab, PATIENCE, Running};
 use crate::support::metadata::{Announced, MetadataService, VM};
-use crate::support::processes::wait_until;
+use crate::support::processes::{alive, send, wait_until};
 
 pub(super) fn trials() -> Vec<Trial> {
     trials![
@@ -20,6 +20,7 @@ pub(super) fn trials() -> Vec<Trial> {
         who_does_not_want_it_approves_nothing,
         a_refusal_is_a_warning,
         a_release_that_is_not_confirmed_approves_nothing,
+        a_release_that_nobody_waits_for_approves_nothing,
         a_standby_told_to_end_while_others_are_waited_for_ends_at_once,
         a_standby_told_to_end_while_the_service_is_silent_ends_at_once,
     ]
@@ -145,6 +146,30 @@ fn a_release_that_is_not_confirmed_approves_nothing() {
     service.announce(Announced::ours("Reboot", PREEMPT));
     let ended = running.wait(PATIENCE).expect_code(118);
     assert_eq!(so_far(&lab, "released")[0]["certain"], false);
+    assert!(
+        ended.stderr.contains("not approved: Reboot") && ended.stderr.contains("has not confirmed"),
+        "{ended}"
+    );
+    assert_eq!(service.asked_to_approve(), 0);
+}
+
+/// The signal comes before there could be any word of the release, not even that there is no answer.
+fn a_release_that_nobody_waits_for_approves_nothing() {
+    let lab = Lab::new();
+    let service = MetadataService::start();
+    let options = [&OPTIONS[..], &["--store", "memory:?answers=1"]].concat();
+    let running = running(&lab, &service, &options, OBEDIENT);
+    service.announce(Announced::ours("Reboot", PREEMPT));
+    wait_until(PATIENCE, "it is about to give the lease back", || {
+        !so_far(&lab, "exited").is_empty()
+    });
+    let pid = running.id();
+    wait_until(PATIENCE, "it ends", || {
+        send(pid, Signal::SIGTERM);
+        !alive(pid)
+    });
+    let ended = running.wait(PATIENCE).expect_code(118);
+    assert!(ended.stderr.contains("the store gave no answer"), "{ended}");
     assert!(
         ended.stderr.contains("not approved: Reboot") && ended.stderr.contains("has not confirmed"),
         "{ended}"
