@@ -199,6 +199,31 @@ mod tests {
         assert!(!cgroup.is_populated());
     }
 
+    /// A plain directory stands for the file system of cgroups: there, too, only what is empty can be removed.
+    #[test]
+    fn each_start_looks_at_some_of_many() {
+        let parent = tempfile::tempdir().unwrap();
+        let make = |process: u32| {
+            let name = format!("leasectl-7-{process}");
+            fs::create_dir(parent.path().join(name)).unwrap();
+        };
+        // The kernel gives no process such a number, and there always is a first one.
+        let dead = 5_000_000..5_000_100;
+        dead.clone().for_each(make);
+        make(1);
+        let left = || fs::read_dir(parent.path()).unwrap().count();
+        let mut before = left();
+        assert_eq!(before, dead.len() + 1);
+        for _ in dead {
+            sweep(parent.path(), "leasectl-7-");
+            let now = left();
+            let looked_at = before.min(LOOKED_AT);
+            assert!((looked_at - 1..=looked_at).contains(&(before - now)));
+            before = now;
+        }
+        assert_eq!(before, 1, "a living one's is left alone");
+    }
+
     #[test]
     fn the_directory_is_found_below_the_mount() {
         let whole = "42 32 0:39 / /sys/fs/cgroup rw,nosuid shared:9 - cgroup2 cgroup rw,nsdelegate";
