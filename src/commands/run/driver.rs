@@ -34,6 +34,9 @@ pub(super) struct Driver<'a> {
     pub(super) supervisor: Supervisor,
     pub(super) front: Front,
     pub(super) claim: Claim,
+    /// The claim before, whose grant came too late and was given back, which the store has not confirmed. It may
+    /// keep us out.
+    pub(super) former: Option<Claim>,
     pub(super) hold: Option<Hold>,
     /// Whether a `hold` is needed still.
     pub(super) need: Need,
@@ -113,6 +116,11 @@ fn keeper(plan: &RunPlan, clock: &Arc<dyn Clock>) -> Keeper {
     Keeper::new(Arc::clone(&plan.store), Arc::clone(clock), attempt)
 }
 
+/// The clock, and what it shows now: to us, and to people.
+fn started_clock() -> (Arc<dyn Clock>, Instant, WallTime) {
+    (Arc::new(BootClock), BootClock.now(), BootClock.wall())
+}
+
 impl<'a> Driver<'a> {
     fn new(
         plan: &'a RunPlan,
@@ -121,8 +129,7 @@ impl<'a> Driver<'a> {
         front: Front,
         departure: &'a mut Departure,
     ) -> io::Result<Self> {
-        let clock: Arc<dyn Clock> = Arc::new(BootClock);
-        let (began, last_renewed_at) = (clock.now(), clock.wall());
+        let (clock, began, last_renewed_at) = started_clock();
         Ok(Self {
             source: notices::open(plan, &mut audience)?,
             aside: None,
@@ -135,6 +142,7 @@ impl<'a> Driver<'a> {
             clock,
             front,
             claim: claim(plan)?,
+            former: None,
             hold: None,
             need: Need::new(plan.needed, &plan.subject)?,
             hand_back: HandBack::default(),

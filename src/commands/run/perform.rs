@@ -86,12 +86,16 @@ impl Driver<'_> {
     }
 
     fn acquisition(&mut self, anew: bool) -> Request {
+        let confirmed = matches!(self.given_back, Some(Ok(())));
         // What came too late to start is no hold of ours any more, and says nothing of the next.
         (self.hold, self.given_back) = (None, None);
         if anew {
             self.place = Place::default();
             match claim(self.plan) {
-                Ok(claim) => self.claim = claim,
+                Ok(claim) => {
+                    let former = std::mem::replace(&mut self.claim, claim);
+                    self.former = Some(former).filter(|_| !confirmed);
+                }
                 // Without randomness there is nobody to ask as.
                 Err(error) => {
                     return requests::unable(StoreError::Misconfigured {
@@ -101,7 +105,10 @@ impl Driver<'_> {
                 }
             }
         }
-        requests::acquire(self.keeper.clone(), self.claim.clone())
+        match &self.former {
+            Some(former) => requests::withdraw(self.keeper.clone(), former.clone()),
+            None => requests::acquire(self.keeper.clone(), self.claim.clone()),
+        }
     }
 
     fn wait(&mut self, at_most: Option<std::time::Duration>) {
@@ -119,7 +126,14 @@ impl Driver<'_> {
     async fn withdraw(&mut self) {
         self.request = None;
         self.place = Place::default();
-        if let Err(error) = self.keeper.withdraw(&self.claim).await {
+        let former = async {
+            match &self.former {
+                Some(former) => self.keeper.withdraw(former).await,
+                None => Ok(()),
+            }
+        };
+        let (ours, former) = tokio::join!(self.keeper.withdraw(&self.claim), former);
+        if let Err(error) = ours.and(former) {
             self.last_error.get_or_insert(error);
         }
     }

@@ -27,6 +27,8 @@ pub(super) enum Answer {
     Waited(Place, Result<(), StoreError>),
     Renewed(Result<(Instant, Renewal), StoreError>),
     Released(Result<Release, StoreError>),
+    /// Of the claim before.
+    Withdrawn(Result<(), StoreError>),
     /// No answer: somebody else holds now, while we go on waiting.
     Seen(Observation),
 }
@@ -77,6 +79,11 @@ pub(super) fn release(keeper: Keeper, hold: Hold, ending: Ending) -> Request {
     Request::new(async move { Answer::Released(keeper.release(&hold, &ending).await) })
 }
 
+/// Frees what the store may believe that an earlier claim has.
+pub(super) fn withdraw(keeper: Keeper, former: Claim) -> Request {
+    Request::new(async move { Answer::Withdrawn(keeper.withdraw(&former).await) })
+}
+
 /// Waits for the answer of the request on its way; for ever when there is none.
 pub(super) async fn answer(request: &mut Option<Request>) -> Answer {
     let Some(on_its_way) = request else {
@@ -120,6 +127,13 @@ impl Driver<'_> {
                 self.failed(error)
             }
             Answer::Renewed(answer) => self.renewal_answered(answer),
+            Answer::Withdrawn(answer) => {
+                self.former = self.former.take().filter(|_| answer.is_err());
+                // If that was in vain, what is asked for now is refused, or says why.
+                let claim = self.claim.clone();
+                self.request = Some(acquire(self.keeper.clone(), claim));
+                return None;
+            }
             Answer::Released(Ok(Release::Released | Release::AlreadyOver)) => {
                 let (renewals, held) = (self.renewals, self.held());
                 self.audience.hear(&News::Released { renewals, held });
@@ -144,6 +158,8 @@ impl Driver<'_> {
             waited: self.clock.now().since(self.began),
         });
         self.hand_back.listen(self.keeper.clone(), hold.clone());
+        // One hold at a time: that of the claim before is over.
+        self.former = None;
         self.hold = Some(hold);
     }
 

@@ -9,6 +9,7 @@ mod example;
 mod faults;
 mod guard;
 mod hostile;
+mod late;
 mod line;
 mod network;
 mod nodes;
@@ -44,6 +45,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         faults::trials(),
         guard::trials(),
         hostile::trials(),
+        late::trials(),
         line::trials(),
         network::trials(),
         redirected::trials(),

@@ -30,6 +30,10 @@ struct Requests {
     copy: AtomicBool,
     /// The copy.
     copied: Mutex<Vec<u8>>,
+    /// None is passed on, and its connection is cut.
+    lose: AtomicBool,
+    /// So many were not.
+    lost: AtomicU64,
 }
 
 /// A proxy on a socket of its own. Its threads end with their connections.
@@ -98,6 +102,16 @@ impl Proxy {
         carry_out(&copied, &self.target);
     }
 
+    /// From now on no request arrives, and the connection that it came over is cut; or they arrive again.
+    pub(crate) fn lose_requests(&self, lose: bool) {
+        self.requests.lose.store(lose, Ordering::SeqCst);
+    }
+
+    /// How many have not arrived.
+    pub(crate) fn lost(&self) -> u64 {
+        self.requests.lost.load(Ordering::SeqCst)
+    }
+
     /// From now on answers arrive so much later.
     pub(crate) fn delay(&self, span: Duration) {
         let millis = u64::try_from(span.as_millis()).unwrap();
@@ -118,6 +132,10 @@ impl Answers {
 
 impl Requests {
     fn pass(&self, request: &[u8], target: &Path) -> bool {
+        if self.lose.load(Ordering::SeqCst) {
+            self.lost.fetch_add(1, Ordering::SeqCst);
+            return false;
+        }
         if self.copy.swap(false, Ordering::SeqCst) {
             *self.copied.lock().unwrap() = request.to_vec();
         }
