@@ -10,14 +10,16 @@ use libtest_mimic::Trial;
 use nix::sys::signal::Signal;
 
 use crate::support::events::Events;
-use crate::support::lab::{LEASECTL, Lab, PATIENCE, Running};
+use crate::support::lab::{Ended, LEASECTL, Lab, PATIENCE, Running};
+use crate::support::metadata::{Announced, MetadataService};
 use crate::support::needs::needs;
-use crate::support::processes::{alive, name, send, wait_until};
+use crate::support::processes::{alive, comes_true, name, send, wait_until};
 use crate::support::proxy::Proxy;
 use crate::support::redis::RedisServer;
 
 pub(crate) fn trials() -> Vec<Trial> {
     trials![
+        a_release_that_was_confirmed_says_nothing_of_the_next,
         a_release_that_was_lost_is_made_up_for_before_the_next_question,
         a_release_that_was_lost_is_made_up_for_at_the_end,
     ]
@@ -105,6 +107,61 @@ fn events(lab: &Lab) -> Events {
     let text = fs::read_to_string(lab.path("events")).unwrap_or_default();
     let whole = text.rfind('\n').map_or(0, |end| end + 1);
     Events::parse(&text[..whole])
+}
+
+fn has(lab: &Lab, kind: &str) -> bool {
+    !events(lab).of(kind).is_empty()
+}
+
+/// Tells it to end again and again: it is to hear it while it waits for the store to confirm the release.
+#[track_caller]
+fn is_told_to_end(run: Running) -> Ended {
+    let pid = run.id();
+    let ends = comes_true(PATIENCE, || {
+        send(pid, Signal::SIGTERM);
+        !alive(pid)
+    });
+    assert!(ends, "{}", run.stderr());
+    run.wait(PATIENCE)
+}
+
+fn a_release_that_was_confirmed_says_nothing_of_the_next() {
+    let service = MetadataService::start();
+    let endpoint = service.endpoint();
+    let options = [
+        "--wait",
+        "1m",
+        "--scheduled-events",
+        "all",
+        "--ack-when-done",
+        "--cache-dir",
+        "shared",
+        "--scheduled-events-endpoint",
+        &endpoint,
+    ];
+    let script = "trap 'until [ -e go ]; do sleep 0.05; done; exit 3' TERM; touch up; \
+                  while :; do sleep 0.05; done";
+    let late = Late::start(&options, script);
+    late.go_on();
+    wait_until(PATIENCE, "the next grant, and the command", || {
+        late.lab.path("up").exists()
+    });
+    assert_eq!(events(&late.lab).of("released")[0]["certain"], true);
+    service.announce(Announced::ours("Reboot", Duration::from_secs(600)));
+    wait_until(PATIENCE, "it leaves", || has(&late.lab, "stopping"));
+    late.server.send(Signal::SIGSTOP);
+    fs::write(late.lab.path("go"), "").unwrap();
+    wait_until(PATIENCE, "it is about to give the lease back", || {
+        has(&late.lab, "exited")
+    });
+    let ended = is_told_to_end(late.run).expect_code(118);
+    // Nobody has answered, and nobody waited until that was certain.
+    assert!(ended.stderr.contains("the store gave no answer"), "{ended}");
+    assert!(
+        ended.stderr.contains("not approved: Reboot") && ended.stderr.contains("has not confirmed"),
+        "{ended}"
+    );
+    assert_eq!(service.asked_to_approve(), 0);
 }
 
 /// What the server says of the lease.
