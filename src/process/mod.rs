@@ -50,8 +50,8 @@ pub use guard::{
 pub use outlet::{LONGEST_LINE, Outlet, nobody_reads};
 pub use service_manager::{NotTold, NotifySocket, ServiceManager, Told};
 pub use signals::{
-    Heard, InheritedSignals, JobControl, SignalName, SignalStream, die_of, end_ourselves,
-    leave_no_core, name_of, stop_ourselves,
+    Heard, InheritedSignals, JobControl, SignalName, SignalStream, ask_ourselves_to_stop, die_of,
+    end_ourselves, leave_no_core, name_of, stop_as_asked, stop_ourselves,
 };
 pub use sleeper::Sleeper;
 pub use survivor::Survivor;

@@ -149,7 +149,7 @@ impl SignalStream {
     }
 
     /// Blocks the signal that Ctrl-Z sends, and nothing else, and opens a stream of it: what it does is done by
-    /// [`stop_ourselves`]. Call before there are threads.
+    /// [`stop_as_asked`]. Call before there are threads.
     ///
     /// # Errors
     /// The kernel's, when no descriptor can be had.
@@ -297,8 +297,18 @@ pub(super) fn let_act(signal: i32, acts: bool) {
 /// Stops this process by `signal`, until somebody continues it. A shell acts on the signal (a loop in
 /// bash ends with TSTP and not with STOP), and the kernel stops nobody by it whom no shell looks after.
 pub fn stop_ourselves(signal: i32) {
+    ask_ourselves_to_stop(signal);
+    stop_as_asked(signal);
+}
+
+/// The first half of [`stop_ourselves`], for what has to be done before. A SIGCONT that comes in between takes it
+/// back: heard, and sent again afterwards, the signal would stop a process that was told to go on.
+pub fn ask_ourselves_to_stop(signal: i32) {
     sys::send_self(signal).ok();
-    // Sent before it may act: a SIGCONT that comes in between takes it back, as it should.
+}
+
+/// The second half.
+pub fn stop_as_asked(signal: i32) {
     let_act(signal, true);
     let_act(signal, false);
 }

@@ -5,7 +5,8 @@ use std::time::Duration;
 use super::driver::Driver;
 use super::news::News;
 use crate::process::{
-    Change, Heard, JobControl, has_terminal, somebody_can_continue_us, stop_ourselves,
+    Change, Heard, JobControl, ask_ourselves_to_stop, has_terminal, somebody_can_continue_us,
+    stop_as_asked,
 };
 use crate::supervisor::{CommandEnd, Event, Phase, asks_to_end};
 
@@ -86,8 +87,9 @@ impl Driver<'_> {
             }
             Some(JobControl::Stop) if !runs || self.is_hold() => {
                 self.audience.hear(&News::Suspended);
+                ask_ourselves_to_stop(heard.number);
                 self.step_aside().await;
-                stop_ourselves(heard.number);
+                stop_as_asked(heard.number);
                 // Where the kernel stops nobody, nobody tells us that we go on either.
                 self.aside = None;
                 None

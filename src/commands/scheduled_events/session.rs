@@ -13,7 +13,7 @@ use crate::notices::{
     Change, Endpoint, Names, News, NotApproved, Notice, NoticeSource, Opening, Role, Sharing,
     Update, open,
 };
-use crate::process::{self, SignalStream, identity, stop_ourselves};
+use crate::process::{self, SignalStream, ask_ourselves_to_stop, identity, stop_as_asked};
 
 /// How long a list is waited for: the service's first answer may take two minutes.
 const LONGEST: Duration = Duration::from_secs(135);
@@ -193,8 +193,9 @@ impl Session {
                 let news = tokio::select! {
                     news = timeout(TICK, source.next()) => news.ok(),
                     signal = stopped(ctrl_z.as_mut()) => {
+                        ask_ourselves_to_stop(signal);
                         let aside = source.step_aside().await;
-                        stop_ourselves(signal);
+                        stop_as_asked(signal);
                         drop(aside);
                         continue;
                     }

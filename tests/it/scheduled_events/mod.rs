@@ -12,6 +12,7 @@ use crate::support::processes::wait_until;
 
 mod acking;
 mod attacks;
+mod continued;
 mod corpus;
 mod failing;
 mod listing;
@@ -23,6 +24,7 @@ pub(crate) fn trials() -> Vec<Trial> {
     [
         acking::trials(),
         attacks::trials(),
+        continued::trials(),
         corpus::trials(),
         failing::trials(),
         listing::trials(),
