@@ -1,6 +1,8 @@
 //! From `redis://...` to a configuration; opens nothing.
 
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use super::address::{Address, unfit};
@@ -25,12 +27,14 @@ pub enum RestartGuard {
 }
 
 /// How the server proves who it is, and we to it (`rediss`).
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct Tls {
     /// The file with the certificates of the authorities that are trusted; `None`: those of this machine.
     pub ca: Option<PathBuf>,
     /// The files with our own certificate and its key.
     pub client: Option<(PathBuf, PathBuf)>,
+    /// Whether a handshake has succeeded: where TLS is spoken is no question any more. All clones know.
+    pub(super) spoken: Arc<AtomicBool>,
 }
 
 /// What a Redis store is told.
@@ -119,7 +123,11 @@ fn tls(options: &mut Options) -> Result<Tls, UrlError> {
             ));
         }
     };
-    Ok(Tls { ca, client })
+    Ok(Tls {
+        ca,
+        client,
+        spoken: Arc::default(),
+    })
 }
 
 fn number(database: &str) -> Result<u32, UrlError> {
@@ -206,9 +214,10 @@ mod tests {
 
     #[test]
     fn tls_is_a_scheme_of_its_own() {
-        assert_eq!(read("redis://h/0").unwrap().tls, None);
+        assert!(read("redis://h/0").unwrap().tls.is_none());
         let config = read("rediss://h/0").unwrap();
-        assert_eq!(config.tls, Some(Tls::default()));
+        let tls = config.tls.as_ref().unwrap();
+        assert_eq!((&tls.ca, &tls.client), (&None, &None));
         assert_eq!(config.label().as_str(), "rediss://h:6379/0");
         let config = read("rediss://h/0?ca=/a&client-cert=/c&client-key=/k").unwrap();
         let tls = config.tls.unwrap();

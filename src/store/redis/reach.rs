@@ -3,10 +3,12 @@
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::Path;
+use std::sync::atomic::Ordering;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::oneshot;
+use tokio_rustls::client::TlsStream;
 
 use super::address::Node;
 use super::bounded::Bounded;
@@ -36,10 +38,7 @@ pub(super) async fn reach(peer: Peer<'_>, how: Option<&Tls>) -> Result<Way, Trou
         Peer::Tcp(node) => {
             let stream = connect(node).await.map_err(|error| silent(&error))?;
             match how {
-                Some(how) => tokio::select! {
-                    shaken = tls::shake_hands(stream, &node.host, how) => Box::new(shaken?),
-                    wrong = speech::speaks_clearly(peer) => return Err(wrong),
-                },
+                Some(how) => Box::new(secured(stream, peer, node, how).await?),
                 None => Box::new(stream),
             }
         }
@@ -49,6 +48,25 @@ pub(super) async fn reach(peer: Peer<'_>, how: Option<&Tls>) -> Result<Way, Trou
         }
     };
     Ok(Bounded::new(stream))
+}
+
+/// The same stream with TLS. While nobody has ever shaken hands there, a slow one is asked whether it speaks TLS at
+/// all: over a connection of its own, which a server that is only far away need not bear each time.
+async fn secured(
+    stream: TcpStream,
+    peer: Peer<'_>,
+    node: &Node,
+    how: &Tls,
+) -> Result<TlsStream<TcpStream>, Trouble> {
+    // The files are read first. Meanwhile the question would come due, and no server is slow for that.
+    let handshake = tls::Handshake::new(&node.host, how)?;
+    let in_question = !how.spoken.load(Ordering::Relaxed);
+    let shaken = tokio::select! {
+        shaken = handshake.shake(stream) => shaken?,
+        wrong = speech::speaks_clearly(peer), if in_question => return Err(wrong),
+    };
+    how.spoken.store(true, Ordering::Relaxed);
+    Ok(shaken)
 }
 
 fn silent(error: &io::Error) -> Trouble {

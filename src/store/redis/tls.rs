@@ -17,19 +17,26 @@ use super::speech::NO_TLS;
 use super::trouble::Trouble;
 use crate::lease::Effect;
 
-/// Turns a connection into one that is encrypted, with a server that has proved to be `host`.
-pub(super) async fn shake_hands(
-    stream: TcpStream,
-    host: &str,
-    how: &Tls,
-) -> Result<TlsStream<TcpStream>, Trouble> {
-    let name = ServerName::try_from(host.to_owned())
-        .map_err(|_| unfit("the host in the URL is no name that a certificate can have"))?;
-    let connector = TlsConnector::from(Arc::new(config(how)?));
-    connector
-        .connect(name, stream)
-        .await
-        .map_err(|error| refused(&error))
+/// A handshake that can begin: whose certificates are trusted has been read.
+pub(super) struct Handshake {
+    with: ServerName<'static>,
+    connector: TlsConnector,
+}
+
+impl Handshake {
+    /// With a server that has to prove to be `host`.
+    pub(super) fn new(host: &str, how: &Tls) -> Result<Self, Trouble> {
+        let with = ServerName::try_from(host.to_owned())
+            .map_err(|_| unfit("the host in the URL is no name that a certificate can have"))?;
+        let connector = TlsConnector::from(Arc::new(config(how)?));
+        Ok(Self { with, connector })
+    }
+
+    /// Turns a connection into one that is encrypted.
+    pub(super) async fn shake(self, stream: TcpStream) -> Result<TlsStream<TcpStream>, Trouble> {
+        let shaken = self.connector.connect(self.with, stream).await;
+        shaken.map_err(|error| refused(&error))
+    }
 }
 
 fn config(how: &Tls) -> Result<ClientConfig, Trouble> {

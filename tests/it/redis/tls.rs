@@ -6,14 +6,17 @@ use std::net::{Shutdown, TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
+use leasectl::lease::LeaseName;
 use libtest_mimic::Trial;
 use nix::sys::signal::Signal;
 use tempfile::TempDir;
 
 use super::watched::{NAME, Sentinel};
+use super::{client, run};
 use crate::support::lab::{Ended, Lab, PATIENCE};
 use crate::support::needs::needs;
 use crate::support::processes::wait_until;
@@ -30,6 +33,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         a_server_with_tls_is_named,
         sentinels_with_and_without_tls_are_named,
         a_server_that_is_slow_is_not_mistaken,
+        a_server_whose_hands_were_shaken_is_asked_no_more,
         a_server_that_hangs_up_is_not_mistaken,
         files_that_cannot_be_used_are_named,
         a_sentinel_and_its_primary_are_trusted_or_not,
@@ -266,12 +270,21 @@ fn sentinels_with_and_without_tls_are_named() {
 /// A handshake that takes longer than the doubt.
 fn a_server_that_is_slow_is_not_mistaken() {
     let secured = Secured::start("no");
+    let (url, _) = slowly(&secured);
+    Secured::run_on(&url).expect_code(0);
+}
+
+/// The way to a server on which each direction of a connection begins late, and the connections so far.
+fn slowly(secured: &Secured) -> (String, Arc<Mutex<Vec<TcpStream>>>) {
     let to = secured.port;
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
+    let made: Arc<Mutex<Vec<TcpStream>>> = Arc::default();
+    let seen = Arc::clone(&made);
     thread::spawn(move || {
         for client in listener.incoming().flatten() {
             let server = TcpStream::connect(("127.0.0.1", to)).unwrap();
+            seen.lock().unwrap().push(client.try_clone().unwrap());
             for (mut from, mut to) in [
                 (client.try_clone().unwrap(), server.try_clone().unwrap()),
                 (server, client),
@@ -286,7 +299,29 @@ fn a_server_that_is_slow_is_not_mistaken() {
     });
     let ca = secured.file("ca.crt");
     let url = format!("rediss://:c4nary@127.0.0.1:{port}/0?restart-guard=off&ca={ca}");
-    Secured::run_on(&url).expect_code(0);
+    (url, made)
+}
+
+/// Only who was never spoken to may be somebody without TLS.
+fn a_server_whose_hands_were_shaken_is_asked_no_more() {
+    let secured = Secured::start("no");
+    let (url, made) = slowly(&secured);
+    let ways = || made.lock().unwrap().len();
+    run(async {
+        let (store, name) = (client(&url), LeaseName::new("a").unwrap());
+        store.observe(&name).await.unwrap();
+        assert_eq!(ways(), 2, "one, and one that asks: it was slow");
+        store.observe(&name).await.unwrap();
+        assert_eq!(ways(), 2, "the same");
+        for way in made.lock().unwrap().iter() {
+            way.shutdown(Shutdown::Both).ok();
+        }
+        // What is asked first may find out that the way is gone.
+        if store.observe(&name).await.is_err() {
+            store.observe(&name).await.unwrap();
+        }
+        assert_eq!(ways(), 3, "as slow, and nobody asks");
+    });
 }
 
 fn a_server_that_hangs_up_is_not_mistaken() {
