@@ -5,7 +5,8 @@ use std::os::unix::fs::PermissionsExt;
 
 use libtest_mimic::Trial;
 
-use crate::support::lab::{Ended, Lab};
+use super::nodes::{done, hold, token};
+use crate::support::lab::{Ended, Lab, PATIENCE};
 use crate::support::needs::needs;
 use crate::support::redis::RedisServer;
 
@@ -17,6 +18,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         a_user_may_not,
         a_user_with_the_rights_of_the_example_may,
         the_rights_of_the_example_are_enough_elsewhere,
+        a_refusal_leaves_the_line_as_it_is,
         a_key_belongs_to_somebody_else,
         there_is_no_such_database,
         it_is_a_node_of_a_cluster,
@@ -163,6 +165,26 @@ fn a_user_with_the_rights_of_the_example_may() {
         let words: Vec<_> = login.into_iter().chain(denied.split(' ')).collect();
         let said = server.cli(&words);
         assert!(said.starts_with("NOPERM"), "{denied}: {said}");
+    }
+}
+
+/// Whoever is gone is forgotten in its time, however often others ask.
+fn a_refusal_leaves_the_line_as_it_is() {
+    for program in ["redis-server", "redis-server-6.2"] {
+        let server = RedisServer::start_as(program, &[]);
+        let url = server.url("restart-guard=off");
+        let lab = Lab::new();
+        let holder = hold(&lab, &url, &["--ttl", "10m"]);
+        token(&holder);
+        let line = server.cli(&["KEYS", "*:l:a"]).replace(":l:", ":q:");
+        server.cli(&["ZADD", &line, "1", "somebody who is gone"]);
+        server.cli(&["PEXPIRE", &line, "30000"]);
+        let refused = run_on(&Lab::new(), &url).expect_code(120);
+        assert!(refused.stderr.contains("a is held"), "{refused}");
+        let rest: i64 = server.cli(&["PTTL", &line]).parse().unwrap();
+        assert!((1..=30_000).contains(&rest), "{program}: {rest}");
+        done(&lab);
+        holder.wait(PATIENCE).expect_code(0);
     }
 }
 

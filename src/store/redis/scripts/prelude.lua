@@ -42,7 +42,7 @@ end
 local function try(...)
   local idle = {
     HSET = {{L, 'v', '1', 'odd'}},                            -- a field without value: refused by HSET itself
-    HDEL = {{L, ''}}, PERSIST = {{L}}, PEXPIRE = {{Q, '60000'}},
+    HDEL = {{L, ''}}, PERSIST = {{L}}, PEXPIRE = {{Q, 'odd'}}, -- no number: the same
     ZADD = {{Q, 'XX', '0', ''}, {I, 'XX', '0', ''}}, ZREM = {{Q, ''}}, UNLIST = {{I, ''}},
     ZRANGE = {{Q, '0', '0'}}, ZRANK = {{Q, ''}}, ZSCORE = {{Q, ''}, {I, ''}},
     PUBLISH = {{WAITER, ''}, {HOLDERS .. '\1', ''}},          -- no name has that byte: nobody listens there
@@ -58,7 +58,10 @@ local function try(...)
         end
       else
         local said = redis.pcall(name, unpack(words))
-        if type(said) == 'table' and said.err and not said.err:find('wrong number', 1, true) then error(said.err, 0) end
+        local why = type(said) == 'table' and said.err
+        if why and not why:find('wrong number', 1, true) and not why:find('not an integer', 1, true) then
+          error(why, 0)
+        end
       end
     end
   end
