@@ -7,6 +7,7 @@ use nix::sys::signal::Signal;
 use super::scene::Scene;
 use crate::support::lab::{Lab, PATIENCE};
 use crate::support::processes::wait_until;
+use crate::support::redis::RedisServer;
 
 pub(crate) fn trials() -> Vec<Trial> {
     trials![
@@ -23,6 +24,8 @@ pub(crate) fn trials() -> Vec<Trial> {
         a_key_that_is_made_to_expire,
         a_server_that_becomes_a_replica,
         a_server_whose_memory_is_full,
+        an_older_server_whose_memory_is_full,
+        a_server_of_valkey_whose_memory_is_full,
         rights_that_are_taken_away,
         a_server_that_is_busy_with_one_command,
         a_server_that_loads_its_data_for_long,
@@ -187,14 +190,34 @@ fn a_server_that_loads_its_data_in_time() {
     scene.survives();
 }
 
-/// Renewals and releases go through; claims do not.
 fn a_server_whose_memory_is_full() {
-    let scene = Scene::start(&[]);
+    goes_on_in_a_full_memory("redis-server");
+}
+
+fn an_older_server_whose_memory_is_full() {
+    goes_on_in_a_full_memory("redis-server-6.2");
+}
+
+fn a_server_of_valkey_whose_memory_is_full() {
+    goes_on_in_a_full_memory("valkey-server");
+}
+
+/// Renewals and releases go through, and so does what takes no more memory; new leases do not.
+fn goes_on_in_a_full_memory(program: &str) {
+    let scene = Scene::on(RedisServer::start_as(program, &[]), "restart-guard=off");
+    let other = Lab::new();
+    let run = |lease: &str| {
+        let mut command = other.leasectl(["run", "--lease", lease, "--", "true"]);
+        let url = scene.server.url("restart-guard=off");
+        other.run(command.env("LEASECTL_STORE", url))
+    };
+    run("known").expect_code(0);
     scene.server.cli(&["CONFIG", "SET", "maxmemory", "1"]);
-    let mut other = scene.lab.leasectl(["run", "--lease", "b", "--", "true"]);
-    other.env("LEASECTL_STORE", scene.server.url("restart-guard=off"));
-    let refused = scene.lab.run(&mut other).expect_code(123);
+    let refused = run("new").expect_code(123);
     assert!(refused.stderr.contains("its memory is full"), "{refused}");
+    run("known").expect_code(0);
+    let held = run("a").expect_code(120);
+    assert!(held.stderr.contains("a is held"), "{held}");
     let ended = scene.survives();
     // That the time to live is short, and nothing more.
     assert_eq!(ended.stderr.lines().count(), 1, "{ended}");
