@@ -32,7 +32,8 @@
 //!    the token, free, push.
 //! 9. *Look on*: looks again and again; listening on the holders' channel would count as a holder.
 //!
-//! A script first tries each command that it may come to: one that an ACL forbids ends it before it has written.
+//! A script first tries each command that it may come to: one that an ACL forbids, or that the server does not know,
+//! ends it before it has written.
 //!
 //! A request whose answer did not come takes its connection along, and so does an answer of a replica. With
 //! Sentinels each new connection begins with the question where the primary is. They are asked in turn, the next

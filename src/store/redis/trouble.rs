@@ -10,6 +10,8 @@ pub(super) const MOST_MOVES: u32 = 5;
 
 /// The most letters of a server's own words that a line can hold.
 const LONGEST: usize = 160;
+/// No command has a longer name.
+const LONGEST_NAME: usize = 32;
 
 /// Why there is no answer.
 #[derive(Debug)]
@@ -110,7 +112,7 @@ impl Trouble {
             ErrorKind::Parse | ErrorKind::UnexpectedReturnType => {
                 return Self::Garbled("the bytes are not the Redis protocol".to_owned());
             }
-            ErrorKind::RESP3NotSupported => return Self::Unfit(TOO_OLD.to_owned()),
+            ErrorKind::RESP3NotSupported => return Self::Unfit(not_known("HELLO")),
             _ => {}
         }
         let said = said(error);
@@ -168,8 +170,12 @@ impl Trouble {
             let why = "it takes no more connections; raise maxclients (ERR)";
             return Self::Silent(Effect::None, why.to_owned());
         }
-        if words.starts_with("unknown command") || words.starts_with("Unknown ") {
-            return Self::Unfit(TOO_OLD.to_owned());
+        if let Some((_, command)) = words.split_once("unknown command ") {
+            return Self::Unfit(not_known(name_in(command)));
+        }
+        // Called by a script, which is not told which.
+        if words.contains("Unknown Redis command") || words.starts_with("Unknown ") {
+            return Self::Unfit(not_known(""));
         }
         // What a script calls is judged by the rights of its user, in words of each version's own.
         if words.contains("The user executing the script")
@@ -191,6 +197,28 @@ impl Trouble {
 /// How rustls begins what the other side said.
 const ALERT: &str = "received fatal alert";
 pub(super) const TOO_OLD: &str = "Redis 6.0 or newer is needed";
+
+/// A command that a lease needs.
+fn not_known(command: &str) -> String {
+    let which = if command.is_empty() {
+        "a command that leases need".to_owned()
+    } else {
+        format!("the command {command}")
+    };
+    format!(
+        "it does not know {which}; {TOO_OLD}, without a rename-command for it in its configuration"
+    )
+}
+
+/// The name that the server's words begin with, in quotes of one kind or another.
+fn name_in(words: &str) -> &str {
+    let words = words.trim_start_matches(['\'', '`', '"']);
+    let is_of_it = |letter: char| letter.is_ascii_alphanumeric() || "-_|".contains(letter);
+    let end = words.find(|letter| !is_of_it(letter));
+    let name = &words[..end.unwrap_or(words.len())];
+    if name.len() > LONGEST_NAME { "" } else { name }
+}
+
 const TORN: &str = "it is moving the lease to another node (TRYAGAIN)";
 pub(super) const CLUSTER: &str =
     "it is a node of a cluster; write redis-cluster://HOST:PORT,HOST:PORT";
@@ -294,6 +322,39 @@ mod tests {
                 matches!(trouble, Trouble::Silent(Effect::None, _)),
                 "{said}"
             );
+        }
+    }
+
+    #[test]
+    fn a_command_that_is_not_known_is_named() {
+        let long = format!("ERR unknown command '{}'", "x".repeat(100));
+        for (said, named) in [
+            (
+                "ERR unknown command 'EVALSHA', with args beginning with: 'f' ",
+                "EVALSHA",
+            ),
+            (
+                "ERR unknown command `HELLO`, with args beginning with: `3`, ",
+                "HELLO",
+            ),
+            (
+                "ERR Error running script (call to f_1): @user_script:61: unknown command 'HSET'",
+                "HSET",
+            ),
+            (
+                "ERR Unknown Redis command called from script script: f",
+                "leases need",
+            ),
+            (
+                "ERR Error running script (call to f_1): @user_script:7: @user_script: 7: Unknown Redis command called",
+                "leases need",
+            ),
+            (&long, "leases need"),
+        ] {
+            let Trouble::Unfit(why) = of(said) else {
+                panic!("{said}");
+            };
+            assert!(why.contains(&format!("{named}; ")), "{why}");
         }
     }
 

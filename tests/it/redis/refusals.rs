@@ -18,6 +18,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         a_user_may_not,
         a_user_with_the_rights_of_the_example_may,
         the_rights_of_the_example_are_enough_elsewhere,
+        a_command_has_another_name,
         a_refusal_leaves_the_line_as_it_is,
         a_key_belongs_to_somebody_else,
         there_is_no_such_database,
@@ -165,6 +166,19 @@ fn a_user_with_the_rights_of_the_example_may() {
         let words: Vec<_> = login.into_iter().chain(denied.split(' ')).collect();
         let said = server.cli(&words);
         assert!(said.starts_with("NOPERM"), "{denied}: {said}");
+    }
+}
+
+fn a_command_has_another_name() {
+    for program in ["redis-server", "redis-server-6.2", "valkey-server"] {
+        for command in ["HELLO", "EVALSHA", "EVAL", "SUBSCRIBE", "HSET", "PUBLISH"] {
+            let server = RedisServer::start_as(program, &["--rename-command", command, "\"\""]);
+            let why = format!("it does not know the command {command}; ");
+            is_refused(&server, "", 125, &why);
+            // A grant that nobody could be told the end of was given back.
+            let half_done = command != "SUBSCRIBE" && !server.cli(&["KEYS", "*"]).is_empty();
+            assert!(!half_done, "{program} {command}");
+        }
     }
 }
 

@@ -36,9 +36,10 @@ local function out_until(i)
   end
   return math.max(e, nb)
 end
--- A command that an ACL forbids ends a script in its middle, and what came before stays done. So a script
--- first tries all that it may come to. A server before 7.0 cannot be asked: there each is carried out where
--- nothing comes of it. Those that memory limits refuse come first where a full memory is to refuse the script.
+-- A command that an ACL forbids, or that the server does not know, ends a script in its middle, and what came
+-- before stays done. So a script first tries all that it may come to. A server before 7.0 cannot be asked: there
+-- each is carried out where nothing comes of it. Those that memory limits refuse come first where a full memory is
+-- to refuse the script.
 local function try(...)
   local idle = {
     HSET = {{L, 'v', '1', 'odd'}},                            -- a field without value: refused by HSET itself
@@ -52,13 +53,16 @@ local function try(...)
     local name = real[what] or what
     for _, words in ipairs(idle[what]) do
       if redis.acl_check_cmd then
-        if not redis.acl_check_cmd(name, unpack(words)) then
+        local known, may = pcall(redis.acl_check_cmd, name, unpack(words))
+        if not known then error({err = "ERR unknown command '" .. name .. "'"}) end
+        if not may then
           local on = words[1]:gsub('%c', '')
           error({err = "NOPERM this user has no permissions to run '" .. name:lower() .. "' on " .. on})
         end
       else
         local said = redis.pcall(name, unpack(words))
         local why = type(said) == 'table' and said.err
+        if why and why:find('Unknown Redis command', 1, true) then why = "unknown command '" .. name .. "'" end
         if why and not why:find('wrong number', 1, true) and not why:find('not an integer', 1, true) then
           error(why, 0)
         end
