@@ -16,17 +16,6 @@ use super::wire::Answer;
 use crate::fuzzing::checks::LONGEST_LINE;
 use crate::lease::{Doing, LeaseName, OwnerId, StoreLabel, in_one_line};
 
-const ALL: [Asked; 8] = [
-    Asked::Acquire,
-    Asked::Record,
-    Asked::Renew,
-    Asked::Release,
-    Asked::Look,
-    Asked::Create,
-    Asked::Ask,
-    Asked::Break,
-];
-
 /// An answer, as it comes over HTTP/1.1.
 pub(crate) fn answer(bytes: &[u8]) {
     let Ok(name) = LeaseName::new("nightly") else {
@@ -74,7 +63,7 @@ fn read_http(bytes: &[u8], method: &Method) -> Option<Answer> {
 /// Only a yes is a yes, and only with our lease id; what the service cannot have done is no loss (P8).
 fn verdicts(answer: &Answer) {
     let yes = (200..300).contains(&answer.status);
-    for asked in ALL {
+    for asked in Asked::ALL {
         for ours in [true, false] {
             match verdict::of(asked, answer, ours) {
                 Verdict::Yes => assert!(yes && ours, "{asked:?} {answer:?}"),

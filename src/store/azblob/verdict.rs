@@ -25,6 +25,21 @@ pub(super) enum Asked {
     Break,
 }
 
+impl Asked {
+    /// Everything that is ever asked, for those who look at all of it.
+    #[cfg(any(test, feature = "fuzzing"))]
+    pub(super) const ALL: [Self; 8] = [
+        Self::Acquire,
+        Self::Record,
+        Self::Renew,
+        Self::Release,
+        Self::Look,
+        Self::Create,
+        Self::Ask,
+        Self::Break,
+    ];
+}
+
 /// What the answer means.
 #[derive(Debug)]
 pub(super) enum Verdict {

@@ -4,17 +4,6 @@ use reqwest::header::HeaderMap;
 
 use super::*;
 
-const ALL: [Asked; 8] = [
-    Asked::Acquire,
-    Asked::Record,
-    Asked::Renew,
-    Asked::Release,
-    Asked::Look,
-    Asked::Create,
-    Asked::Ask,
-    Asked::Break,
-];
-
 fn judged(asked: Asked, status: u16, code: &str, ours: bool) -> String {
     let answer = Answer {
         status,
@@ -230,7 +219,7 @@ fn what_nobody_knows_ends_no_hold() {
             assert!(!word.starts_with("Lost"), "{asked:?} {status}: {word}");
         }
     }
-    for asked in ALL {
+    for asked in Asked::ALL {
         assert_ne!(judged(asked, 418, "SomethingNew", true), "Yes");
     }
 }
