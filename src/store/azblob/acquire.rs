@@ -247,7 +247,7 @@ fn begun(
     record.not_before_at = not_before.map(at);
     let mut metadata = blob.metadata.clone();
     metadata.begin(&claim.owner, &record, not_before);
-    if !metadata.fits() {
+    if !metadata.has_room_for_the_end() {
         let why =
             "the blob has so much metadata of somebody else that ours does not fit; remove some";
         return Err(Trouble::Unfit(why.to_owned()));

@@ -14,7 +14,7 @@ use super::trouble::Trouble;
 use super::verdict::{self, Asked, Verdict};
 use super::wire::Answer;
 use crate::fuzzing::checks::LONGEST_LINE;
-use crate::lease::{Doing, LeaseName, OwnerId, StoreLabel, in_one_line};
+use crate::lease::{Doing, EndedRun, LeaseName, OwnerId, StoreLabel, in_one_line};
 
 /// An answer, as it comes over HTTP/1.1.
 pub(crate) fn answer(bytes: &[u8]) {
@@ -113,6 +113,11 @@ fn keeps(metadata: &Metadata, name: &LeaseName) {
             .keys()
             .all(|key| ended.all().contains_key(key) || key == "ended" || key == "notbefore")
     );
+    // What a hold may begin in takes its end, whoever else wrote what there and wherever they ran.
+    let short_host = |run: &EndedRun| run.host.len() <= 64;
+    if over.ended.as_ref().is_some_and(short_host) {
+        assert!(ended.fits() || !written.has_room_for_the_end());
+    }
 }
 
 /// A page of a list.

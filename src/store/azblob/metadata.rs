@@ -13,6 +13,8 @@ use crate::lease::{EndedRun, FencingToken, LARGEST_RECORD, LeaseName, LeaseRecor
 
 /// Azure's limit for names and values together. Azurite has none, so it is checked here.
 const LARGEST: usize = 8192;
+/// What is kept free of it for how a run ended, when that is said as shortly as it can be.
+const ROOM_FOR_THE_END: usize = 640;
 /// Our format of the metadata.
 const FORMAT: &str = "1";
 
@@ -47,8 +49,16 @@ impl Metadata {
 
     /// Whether Azure would take it.
     pub(super) fn fits(&self) -> bool {
-        let size: usize = self.0.iter().map(|(k, v)| k.len() + v.len()).sum();
-        size <= LARGEST
+        self.size() <= LARGEST
+    }
+
+    /// Whether Azure would take it, and later how the run ended as well.
+    pub(super) fn has_room_for_the_end(&self) -> bool {
+        self.size() + ROOM_FOR_THE_END <= LARGEST
+    }
+
+    fn size(&self) -> usize {
+        self.0.iter().map(|(k, v)| k.len() + v.len()).sum()
     }
 
     fn get(&self, key: &str) -> Option<&str> {
@@ -116,21 +126,29 @@ impl Metadata {
         self.put(RECORD, fitting(record));
     }
 
-    /// Writes how the run ended.
+    /// Writes how the run ended. What others keep there may leave no room for all of it: what is for people is
+    /// left out then, so that everybody sees that the run is over, and its minimum hold with it.
     pub(super) fn end(&mut self, record: &LeaseRecord) {
         if record.not_before_at.is_none() {
             self.0.remove(NOT_BEFORE);
         }
-        if let Some(ended) = &record.ended {
-            let mut short = ended.clone();
-            if ascii(&short).len() > LARGEST / 4 {
-                short.reason = None;
-            }
-            self.put(ENDED, ascii(&short));
-        }
         let mut running = record.clone();
-        running.ended = None;
-        self.put(RECORD, fitting(&running));
+        let mut ended = running.ended.take();
+        loop {
+            if let Some(ended) = &ended {
+                self.put(ENDED, ascii(ended));
+            }
+            self.put(RECORD, fitting(&running));
+            // The run before is not shown any more once this one is over.
+            let mut shortened = || {
+                running.last_run.take_if(|_| ended.is_some()).is_some()
+                    || shorten(&mut running)
+                    || ended.as_mut().is_some_and(shorten_end)
+            };
+            if self.fits() || !shortened() {
+                return;
+            }
+        }
     }
 
     /// What is asked; `None`: it cannot be read. Absent: nothing is.
@@ -163,13 +181,17 @@ fn fitting(record: &LeaseRecord) -> String {
     }
 }
 
+/// Texts of so many bytes are left out rather than cut.
+const SHORT: usize = 16;
+
+fn cut(text: &mut String) {
+    let half = text.chars().count() / 2;
+    *text = text.chars().take(half).chain(['…']).collect();
+}
+
 /// Makes it shorter; false: there is nothing left to leave out.
 fn shorten(record: &mut LeaseRecord) -> bool {
-    let cut = |text: &mut String| {
-        let half = text.chars().count() / 2;
-        *text = text.chars().take(half).chain(['…']).collect();
-    };
-    if let Some(note) = record.note.as_mut().filter(|note| note.len() > 16) {
+    if let Some(note) = record.note.as_mut().filter(|note| note.len() > SHORT) {
         cut(note);
     } else if record.args.take().is_some() {
     } else if !record.meta.is_empty() {
@@ -179,6 +201,17 @@ fn shorten(record: &mut LeaseRecord) -> bool {
         drop(reason);
     } else {
         return record.program.take().is_some();
+    }
+    true
+}
+
+/// Who asked for the end, and why, in less words; false: there are none.
+fn shorten_end(ended: &mut EndedRun) -> bool {
+    match (&mut ended.reason, &mut ended.by) {
+        (Some(reason), _) if reason.len() > SHORT => cut(reason),
+        (reason @ Some(_), _) => *reason = None,
+        (None, by @ Some(_)) => *by = None,
+        (None, None) => return false,
     }
     true
 }

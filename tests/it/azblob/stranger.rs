@@ -6,8 +6,9 @@ use libtest_mimic::Trial;
 
 use super::scene::{OPTIONS, Scene, TTL, verb};
 use crate::support::azurite::Azurite;
-use crate::support::lab::Lab;
+use crate::support::lab::{Lab, PATIENCE};
 use crate::support::needs::needs;
+use crate::support::processes::wait_until;
 
 pub(crate) fn trials() -> Vec<Trial> {
     trials![
@@ -17,6 +18,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         our_lease_that_another_tool_breaks_is_lost_at_once,
         our_lease_that_another_tool_takes_for_itself_is_lost_and_left_to_it,
         metadata_that_leaves_no_room_for_ours_is_refused_before_anything_runs,
+        metadata_that_leaves_little_room_shortens_how_a_run_ended,
     ]
 }
 
@@ -185,4 +187,34 @@ fn metadata_that_leaves_no_room_for_ours_is_refused_before_anything_runs() {
     assert!(lab.path("ran").exists());
     let kept = "print(len(blob.get_blob_properties().metadata['team']))";
     assert_eq!(python(&server, kept), "6000");
+}
+
+/// There is room for the hold, and not for all that is to be said of its end.
+fn metadata_that_leaves_little_room_shortens_how_a_run_ended() {
+    needs("python-azure");
+    let server = Azurite::in_memory();
+    python(
+        &server,
+        "container.create_container()\nblob.upload_blob(b'hello', metadata={'team': 'x' * 5500})",
+    );
+    let (lab, url) = (Lab::new(), server.url(OPTIONS));
+    let (note, reason) = ("n".repeat(500), "\u{540d}".repeat(170));
+    let script = "touch up; exec sleep 600";
+    let mut command = lab.leasectl(["run", "-q", "--lease", "a", "--min-hold", "1h"]);
+    command.args(["--note", &note, "--", "sh", "-c", script]);
+    let run = lab.spawn(command.env("LEASECTL_STORE", &url));
+    wait_until(PATIENCE, "it runs", || lab.path("up").exists());
+    verb(&lab, &url, &["release", "a", "--reason", &reason]).expect_code(0);
+    run.wait(PATIENCE).expect_code(119);
+    let seen = "seen = blob.get_blob_properties().metadata\n\
+                size = sum(len(key) + len(value) for key, value in seen.items())\n\
+                print(size <= 8192 or size, len(seen['team']), 'ended' in seen, 'notbefore' in seen)";
+    assert_eq!(python(&server, seen), "True 5500 True False");
+    let seen = verb(&lab, &url, &["status", "a", "--json"]).expect_code(0);
+    let seen: serde_json::Value = serde_json::from_str(&seen.stdout).unwrap();
+    let lease = &seen["leases"][0];
+    assert_eq!(lease["last_run"]["outcome"], "operator", "{seen}");
+    // It was handed over: nobody is kept out.
+    assert_eq!(lease["state"], "free", "{seen}");
+    verb(&lab, &url, &RUN).expect_code(0);
 }

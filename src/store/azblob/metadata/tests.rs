@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::clock::WallTime;
-use crate::lease::{Claim, Ending, Holder, Purpose};
+use crate::lease::{Claim, Ending, Holder, OutcomeWord, Purpose};
 
 fn claim(name: &str) -> Claim {
     Claim {
@@ -115,6 +115,39 @@ fn what_azure_would_not_take_is_seen_before() {
     assert!(metadata.fits());
     metadata.put("k", "v".repeat(LARGEST));
     assert!(!metadata.fits());
+}
+
+#[test]
+fn the_end_of_a_run_is_cut_until_it_fits_beside_what_is_not_ours() {
+    let at = WallTime::from_unix_millis;
+    let mut claim = claim("a");
+    claim.min_hold = Some(Duration::from_secs(60));
+    claim.purpose.note = Some("n".repeat(500));
+    let ending = Ending {
+        outcome: OutcomeWord::Operator,
+        by: Some("alice".to_owned()),
+        reason: Some("\u{540d}".repeat(170)),
+        ..Ending::withdrawn()
+    };
+    let mut before = record_of(&claim, 8);
+    before.end(&ending, at(900));
+    let token = FencingToken::new(9).unwrap();
+    let mut record = LeaseRecord::of_grant(&claim, token, at(1_000), Some(&before));
+    let mut metadata = Metadata::default();
+    metadata.begin(&claim.owner, &record, Some(99));
+    let theirs = LARGEST - ROOM_FOR_THE_END - metadata.size() - "team".len();
+    metadata.put("team", "x".repeat(theirs));
+    assert!(metadata.has_room_for_the_end());
+    record.end(&ending, at(2_000));
+    metadata.end(&record);
+    assert!(metadata.fits(), "{} bytes", metadata.size());
+    assert_eq!(metadata.all()["team"].len(), theirs);
+    assert_eq!(metadata.not_before(), None, "it was handed over");
+    assert!(!metadata.is_running());
+    let seen = metadata.record(&claim.name).unwrap();
+    let ended = seen.ended.unwrap();
+    assert_eq!((ended.token, ended.outcome), (token, OutcomeWord::Operator));
+    assert_eq!(ended.by.as_deref(), Some("alice"), "there is room for it");
 }
 
 #[test]
