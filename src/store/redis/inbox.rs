@@ -34,10 +34,19 @@ pub(super) struct Inbox {
 struct Letters {
     /// By the channel of the waiter.
     words: HashMap<Vec<u8>, Word>,
-    stops: HashMap<FencingToken, StopRequest>,
-    taken: Vec<FencingToken>,
-    /// The channels of holders whose lease the server knows no more.
-    forgotten: Vec<Vec<u8>>,
+    /// By the channel of the holders.
+    told: HashMap<Vec<u8>, Told>,
+}
+
+/// What the holders of one lease were told: one letter of each kind, however often it was said. The tokens of a
+/// lease rise, so that what is said to one is of no use to those before it.
+#[derive(Debug, Default)]
+struct Told {
+    stop: Option<(FencingToken, StopRequest)>,
+    /// The highest that was taken away. Lower ones were over before it was granted.
+    taken: Option<FencingToken>,
+    /// The server knows the lease no more.
+    forgotten: bool,
 }
 
 impl Inbox {
@@ -84,26 +93,30 @@ impl Inbox {
     /// What a hold was told on its holders' channel.
     pub(super) fn event(&self, hold: &Hold, holders: &[u8]) -> Option<HoldEvent> {
         let letters = self.letters();
-        if letters.taken.contains(&hold.token) {
+        let told = letters.told.get(holders)?;
+        if told.taken >= Some(hold.token) {
             return Some(HoldEvent::Lost(LostWhy::Broken));
         }
-        if letters.forgotten.iter().any(|channel| channel == holders) {
+        if told.forgotten {
             return Some(HoldEvent::Lost(LostWhy::Vanished));
         }
-        let stop = letters.stops.get(&hold.token).cloned();
-        stop.map(HoldEvent::StopAsked)
+        let stop = told.stop.as_ref();
+        let stop = stop.filter(|(token, _)| *token == hold.token);
+        stop.map(|(_, asked)| HoldEvent::StopAsked(asked.clone()))
     }
 
     /// A new hold: what was said to those before it is over.
     pub(super) fn begin(&self, holders: &[u8]) {
-        self.letters()
-            .forgotten
-            .retain(|channel| channel != holders);
+        if let Some(told) = self.letters().told.get_mut(holders) {
+            told.forgotten = false;
+        }
     }
 
-    /// A hold is over: what was said to it is of no use any more.
-    pub(super) fn end(&self, token: FencingToken) {
-        self.letters().stops.remove(&token);
+    /// A hold is over: what it was asked is of no use any more.
+    pub(super) fn end(&self, holders: &[u8], token: FencingToken) {
+        if let Some(told) = self.letters().told.get_mut(holders) {
+            told.stop.take_if(|(asked, _)| *asked <= token);
+        }
     }
 
     fn letters(&self) -> MutexGuard<'_, Letters> {
@@ -134,17 +147,32 @@ impl Letters {
             number.and_then(|number| FencingToken::new(number).ok())
         };
         match parts.next() {
-            Some("lost") if text == "lost" => self.forgotten.push(channel),
-            Some("lost") => self.taken.extend(token(parts.next())),
+            Some("lost") if text == "lost" => self.told(channel).forgotten = true,
+            Some("lost") => {
+                if let Some(token) = token(parts.next()) {
+                    let taken = &mut self.told(channel).taken;
+                    *taken = (*taken).max(Some(token));
+                }
+            }
             Some("stop") => {
                 let told = token(parts.next());
                 let at = parts.next().and_then(|at| at.parse().ok());
                 let asked = at.zip(parts.next());
                 let asked = asked.and_then(|(at, json)| stop_request(json.as_bytes(), at));
-                self.stops.extend(told.zip(asked));
+                if let Some((token, asked)) = told.zip(asked) {
+                    let stop = &mut self.told(channel).stop;
+                    // One that was on its way for long takes nothing from the next hold.
+                    if stop.as_ref().is_none_or(|(newest, _)| token >= *newest) {
+                        *stop = Some((token, asked));
+                    }
+                }
             }
             _ => {}
         }
+    }
+
+    fn told(&mut self, channel: Vec<u8>) -> &mut Told {
+        self.told.entry(channel).or_default()
     }
 }
 
@@ -210,5 +238,41 @@ mod tests {
         assert_eq!(inbox.event(&hold(9), b"other"), None);
         inbox.begin(b"h");
         assert_eq!(inbox.event(&hold(9), b"h"), None);
+    }
+    #[test]
+    fn what_is_said_again_and_again_is_kept_once_and_nothing_of_it_is_lost() {
+        let inbox = Inbox::default();
+        for token in 1..=1_000 {
+            say(&inbox, "h", &format!("lost {token}"));
+            say(
+                &inbox,
+                "h",
+                &format!(r#"stop {token} 1000 {{"by":"alice","reason":null}}"#),
+            );
+            say(&inbox, "other", "lost");
+        }
+        // What comes late is about those before.
+        say(&inbox, "h", "lost 3");
+        say(&inbox, "h", r#"stop 3 1000 {"by":"bob","reason":null}"#);
+        assert_eq!(inbox.letters().told.len(), 2);
+        let broken = Some(HoldEvent::Lost(LostWhy::Broken));
+        for token in [1, 500, 1_000] {
+            assert_eq!(inbox.event(&hold(token), b"h"), broken, "{token}");
+        }
+        assert_eq!(inbox.event(&hold(1_001), b"h"), None);
+        assert_eq!(inbox.event(&hold(7), b"unheard"), None);
+        let vanished = Some(HoldEvent::Lost(LostWhy::Vanished));
+        assert_eq!(inbox.event(&hold(7), b"other"), vanished);
+    }
+
+    #[test]
+    fn a_request_to_stop_is_kept_until_its_hold_is_over() {
+        let inbox = Inbox::default();
+        say(&inbox, "h", r#"stop 8 1000 {"by":"alice","reason":null}"#);
+        say(&inbox, "h", r#"stop 7 1000 {"by":"bob","reason":null}"#);
+        inbox.end(b"h", FencingToken::new(7).unwrap());
+        assert!(inbox.event(&hold(8), b"h").is_some());
+        inbox.end(b"h", FencingToken::new(8).unwrap());
+        assert_eq!(inbox.event(&hold(8), b"h"), None);
     }
 }

@@ -105,7 +105,7 @@ impl RedisStore {
         let value = link.run(&Request::renew(&keys, hold, &link.server)).await?;
         let renewal = answer::renewed(value, &hold.name)?;
         if matches!(renewal, Renewal::Lost { .. }) {
-            self.over(hold);
+            self.over(hold, &keys);
         }
         Ok(renewal)
     }
@@ -115,14 +115,14 @@ impl RedisStore {
         let link = self.link(&keys).await?;
         let request = Request::release(&keys, hold, ending, &link.server);
         let released = answer::released(link.run(&request).await?, &hold.name)?;
-        self.over(hold);
+        self.over(hold, &keys);
         Ok(released)
     }
 
     /// The hold is over. Its channel is left with the next claim only: what ran under it may still be dying.
-    fn over(&self, hold: &Hold) {
+    fn over(&self, hold: &Hold, keys: &Keys) {
         self.line.is_over(&hold.owner);
-        self.inbox.end(hold.token);
+        self.inbox.end(&keys.holders, hold.token);
     }
 
     async fn withdrawn(&self, claim: &Claim) -> Result<(), Trouble> {
