@@ -12,8 +12,8 @@
 //! | 4 | `registry.rs` | URL scheme to opened store; the only file that names every store |
 //! | 3 | `store/<kind>/` | one folder per store; stores never import each other |
 //! | 2 | `supervisor/`, `keeper.rs`, `process/`, `notices/`, `store/url.rs` | mutually blind |
-//! | 1 | `lease/`, `store/options.rs` | names, claims, holds, tenure, tokens, records, errors, the trait |
-//! | 0 | `clock.rs`, `file_system.rs`, `fuzzing/checks.rs`, `mutant.rs`, `run_id.rs`, `secret.rs` | |
+//! | 1 | `lease/`, `store/options.rs`, `fuzzing/checks.rs` | names, claims, holds, tenure, tokens, records, errors, the trait |
+//! | 0 | `clock.rs`, `file_system.rs`, `letters.rs`, `mutant.rs`, `run_id.rs`, `secret.rs` | |
 
 #[cfg(not(all(
     target_os = "linux",
@@ -36,6 +36,7 @@ pub mod file_system;
 pub mod fuzzing;
 pub mod keeper;
 pub mod lease;
+mod letters;
 mod mutant;
 pub mod notices;
 pub mod process;

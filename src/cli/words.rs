@@ -4,13 +4,13 @@ use std::error::Error;
 use std::fmt::Write;
 
 use crate::lease::in_one_line;
+use crate::letters::acts_on_a_terminal;
 
-/// Foreign text for a terminal: control characters, and the ones that turn the direction of writing,
-/// are shown instead of obeyed.
+/// Foreign text for a terminal: what it would obey, or not show at all, is written out.
 pub(super) fn printable(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for letter in text.chars() {
-        if letter.is_control() || is_invisible(letter) {
+        if acts_on_a_terminal(letter) {
             // Writing to a String cannot fail.
             write!(safe, "\\u{{{:x}}}", u32::from(letter)).ok();
         } else {
@@ -41,11 +41,6 @@ pub(super) fn named(lease: &str) -> String {
     }
 }
 
-const fn is_invisible(letter: char) -> bool {
-    matches!(letter,
-        '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
-}
-
 /// An error and what it came from, in one line, safe to print.
 pub(super) fn chain(error: &dyn Error) -> String {
     printable(&in_one_line(error))
@@ -72,6 +67,10 @@ mod tests {
 
     #[test]
     fn foreign_text_cannot_act_on_a_terminal() {
+        assert_eq!(
+            printable("a\u{ad}b\u{180e}\u{e0041}"),
+            r"a\u{ad}b\u{180e}\u{e0041}"
+        );
         assert_eq!(
             printable("a\u{1b}[2Jb\n\u{9b}c\u{202e}d\u{61c}"),
             r"a\u{1b}[2Jb\u{a}\u{9b}c\u{202e}d\u{61c}"

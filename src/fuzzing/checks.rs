@@ -1,5 +1,7 @@
 //! What fuzz targets demand of texts, whatever they were made from.
 
+use crate::letters::acts_on_a_terminal;
+
 /// The longest line that foreign text may be part of. Longer ones fill a log or a terminal, and a store or a
 /// service would say how long.
 pub(crate) const LONGEST_LINE: usize = 2_000;
@@ -7,13 +9,10 @@ pub(crate) const LONGEST_LINE: usize = 2_000;
 /// Nothing in it acts on a terminal, and it is at most one line.
 #[track_caller]
 pub(crate) fn tame(text: &str) {
-    // Those that turn the direction of writing: Unicode's property Bidi_Control.
-    let turns = |letter| {
-        matches!(letter, '\u{61c}' | '\u{200e}' | '\u{200f}'
-            | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
-    let wild = |letter: char| letter.is_control() || turns(letter);
-    assert!(!text.contains(wild), "acts on a terminal: {text:?}");
+    assert!(
+        !text.contains(acts_on_a_terminal),
+        "acts on a terminal: {text:?}"
+    );
 }
 
 /// An error or a warning as people get it: something is said, in one line of reasonable length.

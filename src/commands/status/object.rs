@@ -5,6 +5,7 @@ use serde::Serialize;
 use crate::clock::WallTime;
 use crate::commands::holders::{HolderObject, holders};
 use crate::lease::{EndedRun, LeaseState, Observation, Pause, StopRequest, StoreLabel};
+use crate::letters::acts_on_a_terminal;
 
 const SCHEMA: &str = "leasectl.status/1";
 
@@ -56,13 +57,6 @@ pub(super) const fn word(state: LeaseState) -> &'static str {
     }
 }
 
-/// What a terminal would obey, or show as if it were not there.
-pub(super) fn acts_on_a_terminal(letter: char) -> bool {
-    letter.is_control()
-        || matches!(letter, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}' | '\u{feff}')
-}
-
 /// JSON that is safe on a terminal as well: what JSON lets stand and a terminal would obey is escaped.
 pub(in crate::commands) fn line(value: &impl Serialize) -> String {
     // Serialising plain data cannot fail.
@@ -73,7 +67,10 @@ pub(in crate::commands) fn line(value: &impl Serialize) -> String {
     let mut safe = String::with_capacity(text.len());
     for letter in text.chars() {
         if acts_on_a_terminal(letter) {
-            safe.push_str(&format!("\\u{:04x}", u32::from(letter)));
+            // JSON writes what is beyond 16 bits as two.
+            for unit in letter.encode_utf16(&mut [0; 2]) {
+                safe.push_str(&format!("\\u{unit:04x}"));
+            }
         } else {
             safe.push(letter);
         }
@@ -109,11 +106,11 @@ mod tests {
 
     #[test]
     fn what_a_terminal_would_obey_is_escaped_and_stays_the_same_text() {
-        let hostile = "a\u{1b}[2J\u{9b}1m\u{202e}\u{7f}\u{feff}\u{61c} grün";
+        let hostile = "a\u{1b}[2J\u{9b}1m\u{202e}\u{7f}\u{feff}\u{61c}\u{e0041} grün";
         let text = line(&hostile);
         assert!(
             text.chars().all(|letter| !letter.is_control())
-                && !text.contains(['\u{202e}', '\u{61c}']),
+                && !text.contains(['\u{202e}', '\u{61c}', '\u{e0041}']),
             "{text}"
         );
         assert!(text.contains("grün"));

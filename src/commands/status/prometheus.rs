@@ -3,9 +3,9 @@
 
 use std::fmt::Write;
 
-use super::object::acts_on_a_terminal;
 use crate::clock::WallTime;
 use crate::lease::{EndedRun, LeaseState, Observation, OutcomeWord, StoreLabel};
+use crate::letters::acts_on_a_terminal;
 
 /// A lease at one moment.
 struct Sight<'a> {
