@@ -8,7 +8,7 @@ use super::args::{
 use super::exit::{self, Exit};
 use super::hold::Announcer;
 use super::listeners::Listeners;
-use super::phrases::{Whom, span};
+use super::phrases::{Whom, event_lost, span};
 use super::plan::{Planned, Refused};
 use super::report::Printer;
 use super::service::Service;
@@ -79,7 +79,7 @@ pub(super) fn carry_out(verb: &dyn LeaseVerb, parent: Option<Parting>) -> Exit {
     let planned = verb
         .plan()
         .and_then(|planned| Ok((planned, verb.announcer(parent)?)));
-    let (exit, outcome, ended) = match planned {
+    let ((exit, outcome, ended), mut voice) = match planned {
         Ok((mut planned, announcer)) => {
             planned.plan.not_for_the_guardian = announcer
                 .as_ref()
@@ -87,11 +87,13 @@ pub(super) fn carry_out(verb: &dyn LeaseVerb, parent: Option<Parting>) -> Exit {
             programs.in_store(planned.plan.store.label().as_str());
             let mut people = listeners(verb, &planned.plan, voice);
             people.announcer = announcer;
-            hold(verb, &planned, &mut people, &mut programs)
+            let done = hold(verb, &planned, &mut people, &mut programs);
+            (done, people.printer.voice)
         }
         Err(why) => {
             voice.last_word(LogLevel::Error, &store.configured.explain(why));
-            (Exit::Code(exit::INVALID), OutcomeWord::Invalid, None)
+            let invalid = (Exit::Code(exit::INVALID), OutcomeWord::Invalid, None);
+            (invalid, voice)
         }
     };
     programs.hear(&News::Ended {
@@ -99,6 +101,9 @@ pub(super) fn carry_out(verb: &dyn LeaseVerb, parent: Option<Parting>) -> Exit {
         exit_code: exit.number(),
         command: ended.and_then(|ended| ended.command),
     });
+    if let Some(error) = programs.first_loss() {
+        voice.last_word(LogLevel::Warn, &event_lost(&error));
+    }
     exit
 }
 

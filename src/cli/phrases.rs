@@ -1,5 +1,6 @@
 //! What the news are called in words, for lines on standard error and for the service manager.
 
+use std::io;
 use std::time::Duration;
 
 use super::held::asked_for;
@@ -192,4 +193,17 @@ pub(super) fn span(span: Duration) -> String {
         Duration::from_millis(u64::try_from(span.as_millis()).unwrap_or(u64::MAX))
     };
     humantime::format_duration(rounded).to_string()
+}
+
+/// That an event is missing where events are written.
+pub(super) fn event_lost(error: &io::Error) -> String {
+    let why = match error.raw_os_error() {
+        Some(libc::EAGAIN) => "whoever reads it has stopped reading".to_owned(),
+        Some(libc::EPIPE | libc::ECONNRESET) => "whoever read it is gone".to_owned(),
+        _ => os_error(error),
+    };
+    format!(
+        "an event could not be written to --events: {why}; it is lost, and so is every other until one can, without \
+         another word"
+    )
 }

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::leaving::of_the_machine;
 use super::phrases::{
-    Told, Whom, because, clock_jump, left_behind, lost, of_hook, processes, renew_failed, span,
-    started, stop_reason,
+    Told, Whom, because, clock_jump, event_lost, left_behind, lost, of_hook, processes,
+    renew_failed, span, started, stop_reason,
 };
 use super::voice::Voice;
 use super::waiting::Display;
@@ -244,6 +244,7 @@ impl Printer {
             News::GuardianLost { running: true } => return None,
             News::GuardianLost { running: false } => "the guardian is gone".to_owned(),
             News::Hook { hook, fate, .. } => return of_hook(*hook, fate),
+            News::EventLost { error } => event_lost(error),
             News::Restarting { delay } => {
                 let text = format!("queueing for {} again in {}", self.lease, span(*delay));
                 return Some((LogLevel::Info, text));

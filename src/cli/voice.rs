@@ -62,7 +62,7 @@ impl Voice {
                 if let Some(outlet) = opened(outlet) {
                     let erase = if self.drawn { ERASE } else { "" };
                     let said = outlet.put(&format!("{erase}{}", for_people(text)));
-                    self.drawn &= !said;
+                    self.drawn &= said.is_err();
                 }
             }
             Way::Json(stream) => stream.log(level, text),

@@ -122,35 +122,40 @@ impl Outlet {
         }
     }
 
-    /// Writes a line, which ends in a newline, in one piece. False when it was dropped: nobody reads, or
-    /// the disk is full.
-    pub fn put(&mut self, line: &str) -> bool {
+    /// Writes a line, which ends in a newline, in one piece.
+    ///
+    /// # Errors
+    /// Why it was dropped: `EAGAIN` or `EPIPE` when nobody reads, `ENOSPC` when the disk is full.
+    pub fn put(&mut self, line: &str) -> io::Result<()> {
         let whole = if self.torn {
             &format!("\n{line}")
         } else {
             line
         };
-        let wrote = self.write(whole.as_bytes());
+        let wrote = self.write(whole.as_bytes())?;
         if wrote > 0 {
             self.torn = wrote < whole.len();
         }
-        wrote == whole.len()
+        if wrote == whole.len() {
+            Ok(())
+        } else {
+            Err(io::Error::from_raw_os_error(libc::ENOSPC))
+        }
     }
 
     /// Writes what stays on a terminal's last line, to be written over. True when there is anything of
     /// it now; what was not taken is lost.
     pub fn draw(&mut self, text: &str) -> bool {
-        self.write(text.as_bytes()) > 0
+        self.write(text.as_bytes()).is_ok_and(|wrote| wrote > 0)
     }
 
-    fn write(&mut self, bytes: &[u8]) -> usize {
-        let wrote = match self.kind {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self.kind {
             Kind::AtOnce => self.descriptor.write(bytes),
             Kind::Socket => sys::send_bytes(self.descriptor.as_fd(), bytes),
             Kind::Asked if self.is_ready(Duration::ZERO) => self.descriptor.write(bytes),
-            Kind::Asked => return 0,
-        };
-        wrote.unwrap_or(0)
+            Kind::Asked => Err(io::Error::from_raw_os_error(libc::EAGAIN)),
+        }
     }
 
     /// Waits until a line would be taken, at most `patience`.
@@ -200,7 +205,7 @@ mod tests {
         let mut outlet = Outlet::again(writer.as_fd().try_clone_to_owned().unwrap()).unwrap();
         assert_eq!(outlet.kind, Kind::AtOnce);
         let line = format!("{}\n", "x".repeat(LONGEST_LINE - 1));
-        let taken = (0..1_000).take_while(|_| outlet.put(&line)).count();
+        let taken = (0..1_000).take_while(|_| outlet.put(&line).is_ok()).count();
         assert!((1..1_000).contains(&taken), "{taken}");
         drop((writer, outlet));
         let mut text = String::new();
@@ -213,7 +218,7 @@ mod tests {
         let (one, _other) = std::os::unix::net::UnixStream::pair().unwrap();
         let mut outlet = Outlet::again(OwnedFd::from(one)).unwrap();
         assert_eq!(outlet.kind, Kind::Socket);
-        assert!((0..100_000).any(|_| !outlet.put("line\n")));
+        assert!((0..100_000).any(|_| outlet.put("line\n").is_err()));
     }
 
     #[test]
@@ -221,7 +226,7 @@ mod tests {
         let mut file = tempfile::tempfile().unwrap();
         let mut outlet = Outlet::again(file.as_fd().try_clone_to_owned().unwrap()).unwrap();
         outlet.torn = true;
-        assert!(outlet.put("whole\n") && outlet.put("more\n"));
+        assert!(outlet.put("whole\n").is_ok() && outlet.put("more\n").is_ok());
         let mut text = String::new();
         io::Seek::rewind(&mut file).unwrap();
         file.read_to_string(&mut text).unwrap();
@@ -231,6 +236,7 @@ mod tests {
     #[test]
     fn a_full_disk_is_no_reason_to_stop() {
         let mut outlet = Outlet::append(Path::new("/dev/full")).unwrap();
-        assert!(!outlet.put("line\n"));
+        let why = outlet.put("line\n").unwrap_err();
+        assert_eq!(why.raw_os_error(), Some(libc::ENOSPC));
     }
 }

@@ -131,7 +131,10 @@ impl Announcer {
             (&mut self.output, "standard output"),
             (&mut self.descriptor, "--ready-fd"),
         ] {
-            if outlet.as_mut().is_some_and(|outlet| !outlet.put(&line)) {
+            if outlet
+                .as_mut()
+                .is_some_and(|outlet| outlet.put(&line).is_err())
+            {
                 warnings.push(format!(
                     "nobody reads {what}: {} is held all the same",
                     held.lease

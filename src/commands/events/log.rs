@@ -1,5 +1,6 @@
 //! From news to events: which there are, in which order, and each of them once.
 
+use std::io;
 use std::time::Duration;
 
 use super::body::{Body, End, HookEnd, Process};
@@ -54,6 +55,11 @@ impl EventLog {
     #[must_use]
     pub const fn follows_the_holder(&self) -> bool {
         self.stream.outlet().is_some()
+    }
+
+    /// Why an event could not be written: told once, after the first.
+    pub fn first_loss(&mut self) -> Option<io::Error> {
+        self.stream.first_loss()
     }
 
     /// Writes what the news mean to programs. `None`: nothing that they have not been told.

@@ -1,5 +1,7 @@
 //! Lines on their way to one place, counted.
 
+use std::io;
+
 use super::body::{Body, LogLevel};
 use super::line;
 use crate::clock::{BootClock, Clock};
@@ -38,6 +40,9 @@ pub struct Stream {
     pub(super) heading: Heading,
     seq: u64,
     outlet: Option<Outlet>,
+    has_lost: bool,
+    /// Why the first line that was lost could not be written, until somebody has asked.
+    loss: Option<io::Error>,
 }
 
 impl Stream {
@@ -48,6 +53,8 @@ impl Stream {
             heading,
             seq: 0,
             outlet,
+            has_lost: false,
+            loss: None,
         }
     }
 
@@ -68,7 +75,10 @@ impl Stream {
         let line = line::of(&self.heading, self.seq, now, body);
         if let Some(outlet) = &mut self.outlet {
             // A line that cannot be written is lost; the next one's number tells.
-            let _told = outlet.put(&line);
+            let put = outlet.put(&line);
+            if let (Err(why), false) = (put, self.has_lost) {
+                (self.has_lost, self.loss) = (true, Some(why));
+            }
         }
         line
     }
@@ -77,6 +87,11 @@ impl Stream {
     pub fn log(&mut self, level: LogLevel, message: &str) {
         let message = message.to_owned();
         self.say(&Body::Log { level, message });
+    }
+
+    /// Why a line was lost, told once in the life of the stream: if no line gets through, no number tells.
+    pub(super) const fn first_loss(&mut self) -> Option<io::Error> {
+        self.loss.take()
     }
 
     /// Where the lines go.

@@ -34,6 +34,9 @@ impl<'a> Audience<'a> {
         let Some(line) = self.programs.hear(news) else {
             return;
         };
+        if let Some(error) = self.programs.first_loss() {
+            self.people.hear(&News::EventLost { error: &error });
+        }
         match news {
             News::Acquired { .. } => self.acquired = line,
             News::Doubt { remaining } => {

@@ -1,5 +1,6 @@
 //! What a run has to tell, before it is words: the floor above finds those.
 
+use std::io;
 use std::time::Duration;
 
 use super::hooks::{HookFate, HookName};
@@ -203,6 +204,8 @@ pub enum News<'a> {
         fate: &'a HookFate,
         took: Duration,
     },
+    /// The first event that could not be written where events go. Others may follow it, and are not told.
+    EventLost { error: &'a io::Error },
     /// The next run begins after this time (`--restart`).
     Restarting { delay: Duration },
     /// This process ends, with this code. Always the last.
