@@ -14,7 +14,7 @@ use crate::store::azblob::{self, AzblobStore};
 use crate::store::file::{self, FileStore};
 #[cfg(feature = "memory")]
 use crate::store::memory::{self, MemoryStore};
-use crate::store::options::{DidYouMean, nearest};
+use crate::store::options::{DidYouMean, nearest, shown};
 #[cfg(feature = "redis")]
 use crate::store::redis::{self, RedisStore};
 use crate::store::url::{StoreUrl, UrlError};
@@ -229,7 +229,7 @@ fn file_config(url: &StoreUrl, context: &OpenContext) -> Result<file::Config, Ur
 
 fn unknown_store(scheme: &str) -> OpenError {
     OpenError::UnknownStore {
-        scheme: scheme.to_owned(),
+        scheme: shown(scheme.to_owned()),
         near: nearest(scheme, SCHEMES),
     }
 }
@@ -253,5 +253,10 @@ mod tests {
         let etcd = why("etcd://:canary@h/0");
         assert!(etcd.starts_with(r#"unknown store "etcd": this build has "#));
         assert!(!etcd.contains("canary"));
+        let long = why(&format!("{}:", "x".repeat(3_000)));
+        assert!(
+            long.starts_with("unknown store \"xxx") && long.len() < 300,
+            "{long}"
+        );
     }
 }

@@ -49,8 +49,17 @@ pub enum UrlError {
     Unfit(String),
 }
 
-/// The most letters of an unknown option that a line can hold.
-const LONGEST_SHOWN: usize = 80;
+/// The most letters of a word that is not known that a line can hold.
+pub(crate) const LONGEST_SHOWN: usize = 80;
+
+/// A word that somebody typed, at a length that a line can hold.
+pub(crate) fn shown(mut word: String) -> String {
+    if let Some((end, _)) = word.char_indices().nth(LONGEST_SHOWN) {
+        word.truncate(end);
+        word.push('…');
+    }
+    word
+}
 
 /// The options of a URL that nobody has taken yet.
 #[derive(Debug)]
@@ -110,13 +119,9 @@ impl Options {
     /// [`UrlError::UnknownOption`], with the nearest of those that were asked for.
     pub fn finish(self) -> Result<(), UrlError> {
         match self.left.into_iter().next() {
-            Some((mut key, _)) => {
+            Some((key, _)) => {
                 let near = nearest(&key, &self.asked);
-                if let Some((end, _)) = key.char_indices().nth(LONGEST_SHOWN) {
-                    key.truncate(end);
-                    key.push('…');
-                }
-                Err(UrlError::UnknownOption(key, near))
+                Err(UrlError::UnknownOption(shown(key), near))
             }
             None => Ok(()),
         }

@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::path::{Component, Path, PathBuf};
 
 use crate::lease::StoreLabel;
+use crate::store::options::LONGEST_SHOWN;
 use crate::store::url::{StoreUrl, UrlError, encode};
 
 /// Where root's leases are.
@@ -58,6 +59,10 @@ impl Config {
         }
         if !url.host().is_empty() {
             let path = encode(&format!("/{}{}", url.host(), url.path()));
+            let path = match path.len() {
+                ..=LONGEST_SHOWN => path,
+                _ => "/DIR".to_owned(),
+            };
             return unfit(&format!(
                 "a file store is on this machine and has no host; write file://{path}"
             ));
@@ -207,5 +212,8 @@ mod tests {
             let error = read(text, &around()).unwrap_err().to_string();
             assert!(error.contains(hint), "{text}: {error}");
         }
+        let long = format!("file://{}/x", "h".repeat(2_000));
+        let error = read(&long, &around()).unwrap_err().to_string();
+        assert!(error.ends_with("write file:///DIR"), "{error}");
     }
 }
