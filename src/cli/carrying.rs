@@ -79,7 +79,7 @@ pub(super) fn carry_out(verb: &dyn LeaseVerb, parent: Option<Parting>) -> Exit {
     let planned = verb
         .plan()
         .and_then(|planned| Ok((planned, verb.announcer(parent)?)));
-    let ((exit, outcome, ended), mut voice) = match planned {
+    let (done, voice) = match planned {
         Ok((mut planned, announcer)) => {
             planned.plan.not_for_the_guardian = announcer
                 .as_ref()
@@ -96,6 +96,15 @@ pub(super) fn carry_out(verb: &dyn LeaseVerb, parent: Option<Parting>) -> Exit {
             (invalid, voice)
         }
     };
+    over(done, &mut programs, voice)
+}
+
+/// The last event, and what became of it.
+fn over(
+    (exit, outcome, ended): (Exit, OutcomeWord, Option<Ended>),
+    programs: &mut EventLog,
+    mut voice: Voice,
+) -> Exit {
     programs.hear(&News::Ended {
         outcome,
         exit_code: exit.number(),

@@ -202,7 +202,7 @@ impl Printer {
                 let text = format!("{why}; {lease} ends by itself when its time has run out");
                 (LogLevel::Warn, text)
             }
-            _ => return of_the_clock(news),
+            _ => return of_what_is_around(news),
         })
     }
 
@@ -244,7 +244,6 @@ impl Printer {
             News::GuardianLost { running: true } => return None,
             News::GuardianLost { running: false } => "the guardian is gone".to_owned(),
             News::Hook { hook, fate, .. } => return of_hook(*hook, fate),
-            News::EventLost { error } => event_lost(error),
             News::Restarting { delay } => {
                 let text = format!("queueing for {} again in {}", self.lease, span(*delay));
                 return Some((LogLevel::Info, text));
@@ -287,9 +286,10 @@ impl Printer {
     }
 }
 
-fn of_the_clock(news: &News<'_>) -> Told {
+fn of_what_is_around(news: &News<'_>) -> Told {
     Some(match news {
         News::ClockJump { jump, pace } => (LogLevel::Warn, clock_jump(*jump, *pace)),
+        News::EventLost { error } => (LogLevel::Warn, event_lost(error)),
         News::ClockSteady => {
             let text = "the store's clock keeps time again".to_owned();
             (LogLevel::Info, text)
