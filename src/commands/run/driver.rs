@@ -337,18 +337,22 @@ impl<'a> Driver<'a> {
                 self.guardian_until = Instant::NEVER;
                 Event::TreeEmpty
             }
-            FrontEvent::GuardianLost => {
-                self.guardian_until = Instant::NEVER;
-                let running = self.start_ordered || self.preparing.is_some();
-                self.audience.hear(&News::GuardianLost { running });
-                Event::GuardianLost
-            }
+            FrontEvent::GuardianLost => return self.unguarded().await,
             FrontEvent::Signal(heard) => match self.hear_signal(heard).await {
                 Some(event) => event,
                 None => return,
             },
         };
         self.tell(event).await;
+    }
+
+    /// Nobody but us stops the command any more. The two orders: told first, a disk that takes its time over
+    /// the line lets the command run on; stopped first, people hear of it that much later (P11).
+    async fn unguarded(&mut self) {
+        self.guardian_until = Instant::NEVER;
+        let running = self.start_ordered || self.preparing.is_some();
+        self.tell(Event::GuardianLost).await;
+        self.audience.hear(&News::GuardianLost { running });
     }
 
     /// How the command ended. Of a process that was there before nobody knows.

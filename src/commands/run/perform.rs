@@ -178,16 +178,17 @@ impl Driver<'_> {
         grace.min(tenure.map_or(grace, |tenure| tenure.kill().since(now)))
     }
 
+    /// Told only afterwards: a disk may take its time over a line (P11).
     fn kill(&mut self) {
-        let why = self.supervisor.stop_why().unwrap_or(StopWhy::Internal);
-        let asked = reason(&self.hand_back, self.departure, why);
-        self.audience.hear(&News::Killing { why, asked });
         if self.lost {
             // Another may already run: a guardian that is stuck costs us its chance at once.
             let limit = self.clock.now() + self.plan.settings.timing.margin() / 4;
             self.guardian_until = self.guardian_until.min(limit);
         }
         self.front.kill();
+        let why = self.supervisor.stop_why().unwrap_or(StopWhy::Internal);
+        let asked = reason(&self.hand_back, self.departure, why);
+        self.audience.hear(&News::Killing { why, asked });
     }
 
     fn release(&mut self, outcome: Outcome) {

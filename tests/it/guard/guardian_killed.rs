@@ -18,6 +18,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         a_killed_guardian_takes_the_whole_tree_along,
         a_guardian_that_stands_still_is_found_out_and_killed,
         a_guardian_killed_while_it_stops_the_tree_is_replaced_by_the_front,
+        a_disk_that_takes_its_time_over_a_line_does_not_hold_up_the_kill,
     ];
     all.extend(trials![
         a_guardian_killed_before_the_command_starts_starts_nothing,
@@ -99,6 +100,38 @@ fn a_guardian_killed_while_it_stops_the_tree_is_replaced_by_the_front(level: Lev
     assert!(scene.puppets.alive().is_empty());
     assert_nothing_is_left(&scene.lab);
     assert_lease_is_free(&scene.lab);
+}
+
+/// strace holds up every line that the front writes, to people and to programs, as a busy disk does.
+fn a_disk_that_takes_its_time_over_a_line_does_not_hold_up_the_kill(level: Level) {
+    const HELD_UP: Duration = Duration::from_secs(4);
+    needs("strace");
+    let scene = Scene::start(level, &["--events", "events"], &STUBBORN);
+    let inject = format!("inject=write:delay_enter={}", HELD_UP.as_micros());
+    let mut command = scene.lab.command("strace");
+    command.args(["-qq", "-o", "/dev/null", "-e", "trace=write", "-e", &inject]);
+    for written in ["events", "0.stderr"] {
+        let path = scene.lab.path(written);
+        assert!(path.exists(), "{written}");
+        command.arg("-P").arg(path);
+    }
+    let strace = scene
+        .lab
+        .spawn(command.args(["-p", &scene.front.id().to_string()]));
+    wait_until(PATIENCE, "strace has come", || {
+        let status = fs::read_to_string(format!("/proc/{}/status", scene.front.id()));
+        status
+            .unwrap()
+            .contains(&format!("TracerPid:\t{}\n", strace.id()))
+    });
+    let said = scene.front.stderr();
+    let killed = boot_now();
+    scene.send_to_guardian(Signal::SIGKILL);
+    let took = scene.puppets.wait_gone(PATIENCE) - killed;
+    assert!(took < HELD_UP / 2, "{took:?}");
+    assert_eq!(scene.front.stderr(), said, "nothing was held up");
+    expect_lost(scene);
+    assert!(boot_now() - killed > HELD_UP, "nothing was held up");
 }
 
 fn a_guardian_killed_before_the_command_starts_starts_nothing() {
