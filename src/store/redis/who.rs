@@ -68,7 +68,8 @@ fn run_in(info: &str, seconds: u64, in_cluster: bool) -> Result<ServerRun, Troub
         }
         _ => {}
     }
-    let uptime = of("uptime_in_seconds").and_then(|text| text.parse::<u64>().ok());
+    // Negative when the clock was set back behind the start, which then lies ahead.
+    let uptime = of("uptime_in_seconds").and_then(|text| text.parse::<i64>().ok());
     let (Some(id), Some(uptime)) = (of("run_id").filter(|id| !id.is_empty()), uptime) else {
         let why =
             "it does not say which server process it is (INFO server: run_id, uptime_in_seconds)";
@@ -79,7 +80,7 @@ fn run_in(info: &str, seconds: u64, in_cluster: bool) -> Result<ServerRun, Troub
         // Saturating: a clock at the end of time, wrapped, would be a server that always was there, and no guard.
         started_ms: seconds
             .saturating_add(1)
-            .saturating_sub(uptime)
+            .saturating_add_signed(uptime.saturating_neg())
             .saturating_mul(1_000),
     })
 }
@@ -95,6 +96,13 @@ mod tests {
     fn a_clock_at_the_end_of_time_is_no_reason_to_believe_that_nothing_was_forgotten() {
         let run = run_in(INFO, u64::MAX, false).unwrap();
         assert_eq!(run.started_ms, u64::MAX);
+    }
+
+    #[test]
+    fn a_clock_that_was_set_back_behind_the_start_is_no_reason_to_refuse_the_server() {
+        let info = INFO.replace("uptime_in_seconds:10", "uptime_in_seconds:-3600");
+        let run = run_in(&info, 1_000, false).unwrap();
+        assert_eq!(run.started_ms, 4_601_000);
     }
 
     #[test]

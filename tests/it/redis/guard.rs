@@ -10,6 +10,8 @@ use libtest_mimic::Trial;
 
 use super::{client, run};
 use crate::conformance::stores::{claim, completed, granted, refused};
+use crate::support::lab::PATIENCE;
+use crate::support::processes::wait_until;
 use crate::support::redis::RedisServer;
 
 const SECOND: u64 = 1_000_000;
@@ -27,6 +29,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         a_deleted_lease_is_kept_back_from_first_sight,
         an_emptied_server_does_not_forget_who_listens,
         tokens_rise_over_an_emptied_server,
+        a_clock_that_was_set_back_behind_the_start_keeps_nobody_out_for_longer,
         a_restart_without_data_is_waited_out,
         a_restart_with_data_keeps_the_holder_and_its_renewal_ends_the_guard,
         a_record_of_another_server_is_kept_back_from_first_sight,
@@ -130,6 +133,33 @@ fn tokens_rise_over_an_emptied_server() {
             server.cli(&["FLUSHALL"]);
             server.set_clock(SETTLED + turn + 1);
         }
+    });
+}
+
+/// As on a machine whose clock is set right only after its server has started: the start lies ahead then, by an
+/// hour here, and nobody can tell how long ago it was.
+fn a_clock_that_was_set_back_behind_the_start_keeps_nobody_out_for_longer() {
+    const BACK: u64 = BEGIN - 3_600 * SECOND;
+    let server = RedisServer::with_clock(&[], BEGIN);
+    let url = server.url("");
+    run(async {
+        let early = client(&url);
+        refused(&early, &claim("b")).await;
+        server.set_clock(BACK);
+        let told = || server.info("server", "uptime_in_seconds");
+        wait_until(PATIENCE, "the server to notice", || told().starts_with('-'));
+        let late = client(&url);
+        for (store, name) in [(&early, "a"), (&late, "c")] {
+            let refusal = refused(store, &claim(name)).await;
+            assert_eq!(refusal.why, RefusedWhy::Guard);
+            assert_eq!(refusal.look_again, Some(Duration::from_micros(TTL)));
+        }
+        server.set_clock(BACK + TTL);
+        for (store, name) in [(&early, "a"), (&late, "c")] {
+            granted(store, &claim(name)).await;
+        }
+        // First asked for now: nothing is known of it either.
+        assert_eq!(refused(&late, &claim("b")).await.why, RefusedWhy::Guard);
     });
 }
 

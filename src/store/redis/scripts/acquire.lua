@@ -48,7 +48,9 @@ if GUARD > 0 then
     return guard_from_now()
   end
   if not h.token or h.run ~= RUN then
-    if not h.token or STARTED >= num('at') then      -- restarted, without data or from old data
+    if STARTED > now + 1000 then                     -- the clock was set back behind the start: no telling when
+      if h.run ~= RUN or not h.guard then return guard_from_now() end
+    elseif not h.token or STARTED >= num('at') then  -- restarted, without data or from old data
       if now < STARTED + GUARD then return guard(STARTED + GUARD) end
     else                                             -- failed over, or the slot moved here
       return guard_from_now()
