@@ -19,6 +19,10 @@ pub(crate) enum Mutant {
     StartBeforeArmed,
     /// Killing reaches the command's process group only (P2).
     KillGroupOnly,
+    /// A connection is used further after a request on it went unanswered, and whatever comes next on it is the
+    /// answer to the next request (P3). Clients with a pool of connections have done so when a request was given
+    /// up between its sending and its answer.
+    ConnectionKept,
 }
 
 #[cfg(all(feature = "mutants", not(debug_assertions)))]

@@ -22,6 +22,8 @@ pub(crate) struct Mail {
     pub(crate) answers: HashMap<u64, Answer>,
     /// The request whose answer is waited for.
     pub(crate) current: Option<(u64, Ask)>,
+    /// Earlier copies of it, which the client has sent by itself.
+    pub(crate) copies: Vec<u64>,
     last: u64,
 }
 
@@ -45,6 +47,9 @@ impl Link {
             mail.last += 1;
             let id = mail.last;
             mail.outbox.push((id, ask));
+            if mail.current.is_none_or(|(_, before)| before != ask) {
+                mail.copies.clear();
+            }
             mail.current = Some((id, ask));
             id
         };

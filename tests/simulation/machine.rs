@@ -235,7 +235,12 @@ impl Machine {
         let mut context = Context::from_waker(Waker::noop());
         let reply = match future.as_mut().poll(&mut context) {
             Poll::Ready(reply) => reply,
-            Poll::Pending if self.clock.now() >= limit => Reply::Nothing,
+            Poll::Pending if self.clock.now() >= limit => {
+                if self.repeats_by_itself(kind) {
+                    return;
+                }
+                Reply::Nothing
+            }
             Poll::Pending => return,
         };
         self.request = None;

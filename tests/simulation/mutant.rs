@@ -12,6 +12,9 @@ pub(crate) enum Mutant {
     OwnerReused,
     /// P3: the answer to a renewal that was given up is taken for that to the next.
     AnswerOfAnother,
+    /// P3: the client repeats a renewal by itself when no answer has come, takes the answer to any of the copies,
+    /// and counts from the last.
+    ClientRetries,
     /// No allowance for clocks that run at different rates.
     NoDrift,
     /// P8: an unanswered renewal counts as good.
@@ -37,11 +40,12 @@ pub(crate) enum Mutant {
 }
 
 /// All of them.
-pub(crate) const ALL: [Mutant; 15] = [
+pub(crate) const ALL: [Mutant; 16] = [
     Mutant::RenewalFromAnswer,
     Mutant::GrantFromAnswer,
     Mutant::OwnerReused,
     Mutant::AnswerOfAnother,
+    Mutant::ClientRetries,
     Mutant::NoDrift,
     Mutant::DoubtIsYes,
     Mutant::StoppingUndone,

@@ -45,7 +45,10 @@ impl Machine {
                     }
                 }),
             ),
-            Action::Renew => self.renew(),
+            Action::Renew => {
+                self.link.mail.lock().unwrap().copies.clear();
+                self.renew();
+            }
             Action::Release(_) => self.release(),
             Action::Wait { at_most } => {
                 let longest = at_most
@@ -90,6 +93,25 @@ impl Machine {
         let regained = |tenure: Tenure| tenure.stop() > self.clock.now();
         self.mutant == Some(Mutant::StoppingUndone)
             && self.supervisor.tenure().is_some_and(regained)
+    }
+
+    /// The mistake is to repeat a renewal where nobody sees it, and to count from the last copy.
+    pub(crate) fn repeats_by_itself(&mut self, kind: Kind) -> bool {
+        /// As clients do if nobody tells them otherwise.
+        const COPIES: usize = 3;
+        if self.mutant != Some(Mutant::ClientRetries) || kind != Kind::Renew || self.hold.is_none()
+        {
+            return false;
+        }
+        {
+            let mut mail = self.link.mail.lock().unwrap();
+            let Some((id, _)) = mail.current.filter(|_| mail.copies.len() < COPIES) else {
+                return false;
+            };
+            mail.copies.push(id);
+        }
+        self.renew();
+        true
     }
 
     fn renew(&mut self) {

@@ -204,7 +204,8 @@ impl World {
         let late = current != id;
         self.tally.late_answers += u64::from(late);
         let confused = self.mutant == Some(Mutant::AnswerOfAnother);
-        if !late || (confused && ask.is_renewal() && kind.is_renewal()) {
+        let copied = mail.copies.contains(&id);
+        if !late || copied || (confused && ask.is_renewal() && kind.is_renewal()) {
             mail.answers.entry(current).or_insert(answer);
         }
     }

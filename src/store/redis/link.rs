@@ -23,6 +23,7 @@ use super::trouble::{CLUSTER, Trouble, redirection};
 use super::who;
 use super::wire::{Request, ServerRun, millis};
 use crate::lease::Effect;
+use crate::mutant::{self, Mutant};
 
 /// An open connection.
 #[derive(Debug)]
@@ -43,6 +44,8 @@ pub(super) struct Link {
     /// doing, and no answer to any request.
     leaving: Arc<Mutex<HashSet<Vec<u8>>>>,
     out_of_step: Arc<AtomicBool>,
+    #[cfg(feature = "mutants")]
+    unmatched: super::unmatched::Unmatched,
 }
 
 /// A request on its way. Dropped without an answer it takes the connection along: the answer that still
@@ -51,7 +54,9 @@ struct OnItsWay<'a>(Option<&'a Link>);
 
 impl Drop for OnItsWay<'_> {
     fn drop(&mut self) {
-        if let Some(link) = self.0 {
+        if let Some(link) = self.0
+            && !mutant::is(Mutant::ConnectionKept)
+        {
             link.give_up();
         }
     }
@@ -101,6 +106,8 @@ impl Link {
             asking: false,
             leaving,
             out_of_step,
+            #[cfg(feature = "mutants")]
+            unmatched: super::unmatched::Unmatched::default(),
         };
         link.server = link.ask_who(config).await?;
         Ok(link)
@@ -152,6 +159,11 @@ impl Link {
 
     /// Runs a script, by its hash where the server has seen it.
     pub(super) async fn run(&self, request: &Request) -> Result<Value, Trouble> {
+        #[cfg(feature = "mutants")]
+        if mutant::is(Mutant::ConnectionKept) {
+            let answer = async |connection: &mut _| self.unmatched.run(connection, request).await;
+            return self.guarded(answer).await;
+        }
         self.guarded(async |connection| {
             self.ask_first(connection).await?;
             match request.by_hash().query_async(connection).await {

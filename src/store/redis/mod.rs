@@ -92,6 +92,8 @@ mod store;
 mod tls;
 mod trouble;
 mod turn;
+#[cfg(feature = "mutants")]
+mod unmatched;
 mod who;
 mod wire;
 
