@@ -12,6 +12,7 @@ use nix::sys::signal::Signal;
 use crate::Outcome;
 use crate::contender::{Contender, Ended, Place};
 use crate::judge::Judge;
+use crate::lateness::Bereaved;
 use crate::onlooker::{self, Blind};
 use crate::options::{Options, Store, Subject};
 use crate::processes::{census, raw_now, send};
@@ -37,6 +38,8 @@ pub(crate) struct Tally {
     pub(crate) released: Vec<u64>,
     pub(crate) answers_lost: u64,
     pub(crate) leftovers: u64,
+    /// Leases that nobody had got for long at the end.
+    pub(crate) stuck: u64,
     pub(crate) secrets: u64,
     pub(crate) odd_ends: u64,
     pub(crate) told: Vec<String>,
@@ -69,13 +72,17 @@ pub(crate) struct Campaign {
     pub(crate) server_down: bool,
     pub(crate) lanes: Vec<Lane>,
     pub(crate) busy: Vec<bool>,
-    /// Leases that were deleted on the server, and until when that may matter.
-    pub(crate) deleted: BTreeMap<u64, Instant>,
+    /// Leases that were deleted on the server under which contender, and until when that may matter.
+    pub(crate) deleted: BTreeMap<u64, (u64, Instant)>,
     pub(crate) slots: Vec<Option<Contender>>,
     pub(crate) undos: Vec<(Instant, Undo)>,
+    pub(crate) bereaved: Vec<Bereaved>,
     pub(crate) helpers: Vec<Child>,
     pub(crate) tally: Tally,
     started: u64,
+    pub(crate) began: u64,
+    /// Leases that nobody gets and whose records were told.
+    pub(crate) forsaken: Vec<u64>,
     /// When each contender that has ended did, in raw time, and with which code.
     gone: BTreeMap<u64, (u64, i32)>,
     looked: Instant,
@@ -112,9 +119,12 @@ impl Campaign {
             lanes,
             slots: (0..slots).map(|_| None).collect(),
             undos: Vec::new(),
+            bereaved: Vec::new(),
             helpers: Vec::new(),
             tally: Tally::default(),
             started: 0,
+            began: raw_now(),
+            forsaken: Vec::new(),
             gone: BTreeMap::new(),
             looked: Instant::now(),
             leftover: Vec::new(),
@@ -183,6 +193,7 @@ impl Campaign {
     pub(crate) fn turn(&mut self) -> Outcome<()> {
         sleep(POLL);
         self.undo(Instant::now())?;
+        self.look_at_the_late();
         self.reap()?;
         self.recruit()?;
         self.helpers
@@ -190,6 +201,7 @@ impl Campaign {
         if self.looked.elapsed() > CENSUS {
             self.looked = Instant::now();
             self.take_census();
+            self.tell_of_the_forsaken()?;
         }
         Ok(())
     }
@@ -299,6 +311,7 @@ impl Campaign {
         while !self.undos.is_empty() {
             self.turn()?;
         }
+        self.look_for_the_stuck();
         for contender in self.slots.iter().flatten() {
             send(contender.front(), Signal::SIGTERM);
         }

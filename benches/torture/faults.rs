@@ -8,6 +8,7 @@ use crate::Outcome;
 use crate::campaign::{Campaign, SLACK, Undo};
 use crate::contender::{Contender, lease_name};
 use crate::judge::Judge;
+use crate::lateness::Bereaved;
 use crate::options::Store;
 use crate::processes::{alive, raw_now, send};
 use crate::proxy::Weather;
@@ -35,28 +36,20 @@ fn aim(contender: &Contender, command: u32, fault: Fault) -> Option<(Vec<u32>, S
     })
 }
 
-fn nanos(span: Duration) -> u64 {
+/// A span on the raw clock.
+pub(crate) fn nanos(span: Duration) -> u64 {
     u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)
 }
 
 impl Campaign {
     /// Whether it hit anybody.
     pub(crate) fn inflict(&mut self, injection: &Injection) -> Outcome<bool> {
-        if self.server_down {
-            let served = !matches!(
-                injection.fault,
-                Fault::ServerRestart | Fault::ServerEmpty | Fault::ServerStop | Fault::DeleteKey
-            );
-            if !served {
-                return Ok(false);
-            }
+        let fault = injection.fault;
+        if self.server_down && (fault.is_of_the_server() || fault == Fault::DeleteKey) {
+            return Ok(false);
         }
-        match injection.fault {
-            Fault::ServerRestart | Fault::ServerEmpty | Fault::ServerStop => {
-                self.hit_server(injection)?;
-                return Ok(true);
-            }
-            _ => {}
+        if fault.is_of_the_server() {
+            return self.upheave(injection);
         }
         let leases = self.options.leases;
         for step in 0..leases {
@@ -68,29 +61,8 @@ impl Campaign {
         Ok(false)
     }
 
-    fn hit_server(&mut self, injection: &Injection) -> Outcome<()> {
-        self.server_down = true;
-        let until = Instant::now() + injection.lasts;
-        let Some(server) = &mut self.server else {
-            return Err("no server".into());
-        };
-        if injection.fault == Fault::ServerStop {
-            server.send(Signal::SIGSTOP);
-            self.undos.push((until, Undo::ServerGoesOn));
-            return Ok(());
-        }
-        server.down();
-        if injection.fault == Fault::ServerEmpty {
-            server.lose_its_data()?;
-            let blind = raw_now() + nanos(self.options.ttl * 3 + injection.lasts);
-            (0..self.options.leases).for_each(|lease| self.blind.until(lease, blind));
-        }
-        self.undos.push((until, Undo::ServerUp));
-        Ok(())
-    }
-
     /// Whose command runs under a lease, and the number of the command's main process.
-    fn holder(&self, lease: u64) -> Option<(usize, u32)> {
+    pub(crate) fn holder(&self, lease: u64) -> Option<(usize, u32)> {
         let run = self.judge.history().current(lease)?;
         let holds = |contender: &Contender| contender.number == run.contender;
         let slot = self
@@ -125,6 +97,12 @@ impl Campaign {
             return self.release(lease);
         }
         if fault == Fault::DeleteKey {
+            if self.clock_is_behind()? {
+                return Ok(false);
+            }
+            if let Some(Some(contender)) = self.slots.get(slot) {
+                note(&self.judge, contender.number, injection);
+            }
             self.excuse_a_double_loss(lease, slot, true);
             return self.delete(lease);
         }
@@ -137,16 +115,19 @@ impl Campaign {
 
     /// A server that has forgotten a lease knows its holder by the holder's connection. Both lost within a time to
     /// live is on the list of what only the token protects from (README, Redis).
-    fn excuse_a_double_loss(&mut self, lease: u64, slot: usize, deletes: bool) {
+    pub(crate) fn excuse_a_double_loss(&mut self, lease: u64, slot: usize, deletes: bool) {
         let now = Instant::now();
         let Some(Some(contender)) = self.slots.get(slot) else {
             return;
         };
         if deletes {
-            self.deleted.insert(lease, now + self.options.ttl);
+            let forgotten = (contender.number, now + self.options.ttl);
+            self.deleted.insert(lease, forgotten);
         }
         let is_cut = contender.wound.is_some() || self.busy.get(slot) == Some(&true);
-        let is_deleted = self.deleted.get(&lease).is_some_and(|until| now < *until);
+        let deleted = self.deleted.get(&lease);
+        let is_deleted =
+            deleted.is_some_and(|(whose, until)| *whose == contender.number && now < *until);
         if is_deleted && (!deletes || is_cut) {
             self.judge.history().excuse(contender.number);
         }
@@ -191,12 +172,17 @@ impl Campaign {
         if fault.is_local() {
             contender.wound = Some(fault);
         }
-        let number = contender.number;
+        let (number, front) = (contender.number, contender.front());
         if fault == Fault::StopBoth {
             self.judge.history().excuse(number);
         }
         for pid in targets {
             send(pid, signal);
+            if fault == Fault::KillGuardian {
+                let now = raw_now();
+                self.judge.history().guardian_killed(number, now);
+                self.bereaved.push(Bereaved::new(number, front, now));
+            }
             if signal == Signal::SIGSTOP {
                 let undo = match fault {
                     Fault::StopBoth => Undo::ContinueKiller(pid, number),

@@ -4,18 +4,19 @@
 //! Three see an overlap independently: the kernel's lock (no clock), the history on the raw clock, and the
 //! register, which refuses tokens lower than the highest it has seen.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::net::UnixDatagram;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
 use crate::Outcome;
+use crate::lapse::Lapse;
 use crate::message::{Message, What};
 use crate::processes::raw_now;
 
 /// How long a run that is over is remembered.
-const REMEMBERED: u64 = 60_000_000_000;
+pub(crate) const REMEMBERED: u64 = 60_000_000_000;
 /// So many failures are told in words.
 const TOLD: usize = 20;
 
@@ -38,6 +39,8 @@ pub(crate) struct Run {
     /// A failure of it was counted.
     orphan: bool,
     overlap: bool,
+    /// An overlap was, that what befell the server explains.
+    pub(crate) explained: bool,
     /// The register took a write of it.
     written: bool,
 }
@@ -60,6 +63,10 @@ pub(crate) struct Counts {
     pub(crate) free_while_alive: u64,
     /// Of runs that nobody could stop.
     pub(crate) excused_overlaps: u64,
+    /// Of runs whose lease the server's clock ended early.
+    pub(crate) stepped_overlaps: u64,
+    /// Tokens that did not rise, because the last was forgotten and the clock then set back.
+    pub(crate) tokens_turned_back: u64,
     pub(crate) stale_refused: u64,
     pub(crate) writes: u64,
     pub(crate) acquisitions: u64,
@@ -82,6 +89,12 @@ pub(crate) struct History {
     /// What each contender has been through, for messages.
     pub(crate) diary: BTreeMap<u64, String>,
     pub(crate) dead_by: BTreeMap<u64, u64>,
+    /// Holds that the server has lost, while their holders could not know.
+    pub(crate) lapses: Vec<Lapse>,
+    /// Leases whose last token the server had forgotten when its clock was set back.
+    pub(crate) forgotten: BTreeSet<u64>,
+    /// Whose guardian was killed, when, and when anything of it was last alive.
+    pub(crate) killed_guardians: BTreeMap<u64, (u64, u64)>,
 }
 
 /// The judge's ear.
@@ -133,7 +146,7 @@ impl History {
         }
     }
 
-    fn run(&mut self, lease: u64, contender: u64) -> Option<&mut Run> {
+    pub(crate) fn run(&mut self, lease: u64, contender: u64) -> Option<&mut Run> {
         let runs = &mut self.leases.get_mut(&lease)?.runs;
         runs.iter_mut().find(|run| run.contender == contender)
     }
@@ -158,16 +171,20 @@ impl History {
             excused: self.excused.contains(&message.contender),
             orphan: false,
             overlap: false,
+            explained: false,
             written: false,
         });
         self.counts.acquisitions += 1;
+        let forgotten = self.forgotten.remove(&message.lease);
         if let Some(before) = before {
             self.counts
                 .successions
                 .push((before.contender, message.contender));
             let gap = message.at.saturating_sub(before.last);
             self.counts.longest_gap = self.counts.longest_gap.max(gap);
-            if self.fenced && message.token <= before.token {
+            if self.fenced && message.token <= before.token && forgotten {
+                self.counts.tokens_turned_back += 1;
+            } else if self.fenced && message.token <= before.token {
                 self.counts.tokens_not_rising += 1;
                 self.fail(format!("token not rising: {before:?}, then {message:?}"));
             }
@@ -189,6 +206,9 @@ impl History {
         };
         run.last = run.last.max(message.at);
         let run = *run;
+        if let Some((_, last)) = self.killed_guardians.get_mut(&own) {
+            *last = message.at.max(*last);
+        }
         if self.began_after(message.lease, run.began, message.at) {
             self.overlap(message.lease, own, &message);
         }
@@ -220,6 +240,19 @@ impl History {
         if run.overlap {
             return;
         }
+        let (token, explained) = (run.token, run.explained);
+        if let Some(lapse) = self.lapse(lease, token, seen.at) {
+            // Told apart once; what lives on beyond the lapse is an overlap like any other.
+            if !explained && lapse.stepped {
+                self.counts.stepped_overlaps += 1;
+            } else if !explained {
+                self.counts.excused_overlaps += 1;
+            }
+            return self.explain(lease, contender);
+        }
+        let Some(run) = self.run(lease, contender) else {
+            return;
+        };
         run.overlap = true;
         let run = *run;
         if run.excused {
@@ -303,10 +336,15 @@ impl History {
     pub(crate) fn seen_free(&mut self, lease: u64, before: u64, after: u64) {
         let runs = self.leases.get(&lease).map(|lease| &lease.runs);
         let mut runs = runs.into_iter().flatten();
-        let living = runs.find(|run| run.began < before && run.last > after && !run.excused);
+        let living = runs.find(|run| {
+            let lives = run.began < before && run.last > after;
+            lives && !run.excused && self.lapse(lease, run.token, before).is_none()
+        });
         if let Some(run) = living.copied() {
             self.counts.free_while_alive += 1;
-            self.fail(format!("free at {before}, while this was alive: {run:?}"));
+            let diary = self.diary.get(&run.contender).cloned().unwrap_or_default();
+            let line = format!("free at {before}, while this was alive: {run:?}:{diary}");
+            self.fail(line);
         }
     }
 }

@@ -11,10 +11,13 @@
 //! the method and the figures.
 
 mod campaign;
+mod clock;
 mod contender;
 mod faults;
 mod judge;
 mod kill_time;
+mod lapse;
+mod lateness;
 mod message;
 mod onlooker;
 mod options;
@@ -26,6 +29,8 @@ mod report;
 mod schedule;
 mod selfcheck;
 mod server;
+mod stuck;
+mod upheaval;
 mod verdict;
 
 use std::error::Error;
@@ -85,6 +90,7 @@ fn torture(options: &Options) -> Outcome<u8> {
     println!("schedule {digest:016x}");
     let (verdict, why) = verdict::judge(options, &counts, &campaign.tally, awake);
     report::print(options, &counts, &campaign.tally, took, verdict);
+    report::print_lives_after_the_guardian(&campaign.judge.history());
     print!("{why}");
     println!("{verdict:?}, again with --seed {}", options.seed);
     Ok(verdict.code())

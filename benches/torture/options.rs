@@ -8,7 +8,7 @@ use crate::Outcome;
 pub(crate) const USAGE: &str = "usage: cargo bench --bench torture -- [OPTION VALUE]...
   --subject leasectl|flock|setnx|etcdctl   who is tortured (leasectl)
   --store file|redis                       leasectl's store (file)
-  --profile mixed|pauses                   all faults, or pauses longer than the lease (mixed)
+  --profile mixed|pauses|guardian          all faults, pauses longer than the lease, or guardians killed (mixed)
   --injections N   faults that hit (1000)       --seed N        which schedule (from the clock)
   --leases N       leases at once (20)          --contenders N  for each lease (3)
   --ttl SECONDS    time to live (4)             --gap MS        between two faults, on average (60)
@@ -46,6 +46,7 @@ pub(crate) enum Store {
 pub(crate) enum Profile {
     Mixed,
     Pauses,
+    Guardian,
 }
 
 #[derive(Clone, Debug)]
@@ -112,6 +113,7 @@ impl Options {
             ("--store", "redis") => self.store = Store::Redis,
             ("--profile", "mixed") => self.profile = Profile::Mixed,
             ("--profile", "pauses") => self.profile = Profile::Pauses,
+            ("--profile", "guardian") => self.profile = Profile::Guardian,
             ("--injections", number) => self.injections = number.parse()?,
             ("--seed", number) => self.seed = number.parse()?,
             ("--leases", number) => self.leases = number.parse()?,

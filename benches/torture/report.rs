@@ -3,9 +3,26 @@
 use std::time::Duration;
 
 use crate::campaign::Tally;
-use crate::judge::Counts;
+use crate::judge::{Counts, History};
 use crate::options::Options;
 use crate::verdict::{Successions, Verdict, failures};
+
+/// How long anything of a command lived after its guardian was killed.
+pub(crate) fn print_lives_after_the_guardian(history: &History) {
+    let lives = history.lives_after_the_guardian();
+    let of = |thousandth: usize| {
+        let at = (lives.len() * thousandth / 1_000).min(lives.len().saturating_sub(1));
+        lives.get(at).copied().unwrap_or_default()
+    };
+    println!(
+        "from {} kills of a guardian to the last write: p50 {:.1?}, p90 {:.1?}, p99 {:.1?}, longest {:.1?}",
+        lives.len(),
+        of(500),
+        of(900),
+        of(990),
+        of(1_000)
+    );
+}
 
 /// The figures, the faults, and one line for the table of subjects.
 pub(crate) fn print(
@@ -33,8 +50,13 @@ pub(crate) fn print(
         Duration::from_nanos(counts.longest_gap)
     );
     println!(
-        "register: {} writes taken, {} stale writes refused; {} overlaps of commands nobody could stop",
-        counts.writes, counts.stale_refused, counts.excused_overlaps
+        "register: {} writes taken, {} stale writes refused; {} overlaps of commands nobody could stop, \
+         {} after a step of the server's clock; {} tokens turned back",
+        counts.writes,
+        counts.stale_refused,
+        counts.excused_overlaps,
+        counts.stepped_overlaps,
+        counts.tokens_turned_back
     );
     for (what, times) in failures(counts, tally) {
         println!("  {what:<40} {times:>7}");

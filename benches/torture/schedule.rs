@@ -38,6 +38,12 @@ pub(crate) enum Fault {
     ServerEmpty,
     /// SIGSTOP of the server, and SIGCONT after a while.
     ServerStop,
+    /// FLUSHALL: all data is gone, and the server goes on.
+    FlushAll,
+    /// The server's clock is set back.
+    ClockBack,
+    /// It is set forward, which is outside the assumptions: what was held may be over at once.
+    ClockForward,
     /// The holder's connections are closed, and new ones too, for a while.
     Cut,
     /// All that the holder sends and gets arrives late.
@@ -53,9 +59,10 @@ pub(crate) enum Fault {
 }
 
 use Fault::{
-    Cut, Delay, DeleteKey, HoldAnswers, HoldRequests, KillCommand, KillFront, KillGuardian,
-    KillWaiter, LoseAnswer, Release, Reset, ServerEmpty, ServerRestart, ServerStop, StopBoth,
-    StopCommand, StopFront, StopGuardian, StopWaiter, TermFront,
+    ClockBack, ClockForward, Cut, Delay, DeleteKey, FlushAll, HoldAnswers, HoldRequests,
+    KillCommand, KillFront, KillGuardian, KillWaiter, LoseAnswer, Release, Reset, ServerEmpty,
+    ServerRestart, ServerStop, StopBoth, StopCommand, StopFront, StopGuardian, StopWaiter,
+    TermFront,
 };
 
 /// What happens to processes: on every store.
@@ -84,7 +91,14 @@ const SERVER: &[(Fault, u64)] = &[
 ];
 
 /// The server is everybody's: these are rare, so that the leases have lives of their own between them.
-const EVERYBODY: &[(Fault, u64)] = &[(ServerRestart, 3), (ServerStop, 3), (ServerEmpty, 1)];
+const EVERYBODY: &[(Fault, u64)] = &[
+    (ServerRestart, 3),
+    (ServerStop, 3),
+    (ServerEmpty, 1),
+    (FlushAll, 4),
+    (ClockBack, 5),
+    (ClockForward, 3),
+];
 
 /// Pauses longer than the lease, and nothing else.
 const PAUSES: &[(Fault, u64)] = &[(StopFront, 1), (StopGuardian, 1), (StopBoth, 1)];
@@ -95,6 +109,14 @@ impl Fault {
         matches!(
             self,
             KillFront | KillGuardian | StopFront | StopGuardian | StopBoth
+        )
+    }
+
+    /// Whether it befalls the server, and with it everybody.
+    pub(crate) const fn is_of_the_server(self) -> bool {
+        matches!(
+            self,
+            ServerRestart | ServerEmpty | ServerStop | FlushAll | ClockBack | ClockForward
         )
     }
 
@@ -115,7 +137,7 @@ pub(crate) struct Injection {
     /// Which lease; where nobody there can be hit, the next one on which somebody can.
     pub(crate) lease: u64,
     pub(crate) fault: Fault,
-    /// For those that last.
+    /// For those that last; how far, for those of the clock.
     pub(crate) lasts: Duration,
 }
 
@@ -172,6 +194,8 @@ impl Schedule {
             ServerRestart | ServerEmpty => self.random.span(Duration::from_millis(20), ttl / 4),
             ServerStop => self.random.span(Duration::from_millis(20), ttl / 2),
             Delay => self.random.span(Duration::from_millis(5), ttl / 6),
+            // A little, and more than any lease has left.
+            ClockBack | ClockForward => self.random.span(ttl / 8, ttl * 3),
             // Longer than the lease, whatever was left of it.
             _ if self.pauses => self.random.span(ttl + ttl / 10, ttl * 3 / 2),
             // Most are short and are survived; the others outlast the lease.
@@ -197,6 +221,7 @@ pub(crate) fn faults_of(options: &Options) -> Vec<(Fault, u64)> {
     let mut faults = match options.profile {
         Profile::Mixed => PROCESSES.to_vec(),
         Profile::Pauses => PAUSES.to_vec(),
+        Profile::Guardian => vec![(KillGuardian, 1)],
     };
     if options.profile == Profile::Mixed && options.store != Store::File {
         faults.extend_from_slice(SERVER);
@@ -210,7 +235,12 @@ pub(crate) fn faults_of(options: &Options) -> Vec<(Fault, u64)> {
         faults.retain(|(fault, _)| !ours(*fault));
     }
     if options.store == Store::Etcd {
-        faults.retain(|(fault, _)| !matches!(fault, DeleteKey | ServerEmpty));
+        faults.retain(|(fault, _)| {
+            !matches!(
+                fault,
+                DeleteKey | ServerEmpty | FlushAll | ClockBack | ClockForward
+            )
+        });
     }
     faults
 }

@@ -5,6 +5,7 @@
 use crate::Outcome;
 use crate::campaign::Tally;
 use crate::judge::{Counts, History};
+use crate::lapse::Lapse;
 use crate::message::{Message, What};
 use crate::options::Options;
 use crate::schedule::{Fault, Schedule, faults_of};
@@ -17,6 +18,8 @@ pub(crate) fn all() -> Outcome<()> {
     a_clean_history_passes()?;
     each_oracle_sees_what_it_is_for()?;
     only_the_token_protects_from_what_nobody_can_stop()?;
+    a_step_of_the_clock_explains_what_follows_from_it_and_no_more()?;
+    a_lease_that_nobody_gets_is_a_failure()?;
     an_idle_campaign_is_invalid_and_a_busy_one_passes()?;
     a_failure_outweighs_what_did_not_happen()
 }
@@ -115,6 +118,47 @@ fn only_the_token_protects_from_what_nobody_can_stop() -> Outcome<()> {
         counts.stale_refused,
     );
     expect(seen == (0, 1, 1), "an overlap that is excused")
+}
+
+/// An overlap of token 5, seen at 40, with a clock that was set forward as given.
+fn after_a_step(lease: u64, token: u64, from: u64, until: u64) -> (u64, u64, u64) {
+    let mut history = history();
+    history.has_lapsed(Lapse {
+        lease,
+        token,
+        from,
+        until,
+        stepped: true,
+    });
+    history.hear(message(What::Begin, 1, 5, 10));
+    history.hear(message(What::Begin, 2, 6, 30));
+    history.hear(message(What::Write, 1, 5, 40));
+    history.hear(message(What::Write, 1, 5, 41));
+    let counts = history.counts;
+    (
+        counts.overlaps,
+        counts.stepped_overlaps,
+        counts.stale_refused,
+    )
+}
+
+fn a_step_of_the_clock_explains_what_follows_from_it_and_no_more() -> Outcome<()> {
+    expect(after_a_step(0, 5, 20, 60) == (0, 1, 2), "after a step")?;
+    expect(after_a_step(0, 4, 20, 60) == (1, 0, 2), "another hold")?;
+    expect(after_a_step(1, 5, 20, 60) == (1, 0, 2), "another lease")?;
+    expect(after_a_step(0, 5, 50, 60) == (1, 0, 2), "before a step")?;
+    let beyond = after_a_step(0, 5, 20, 41);
+    expect(beyond == (1, 1, 2), "long after a step")
+}
+
+fn a_lease_that_nobody_gets_is_a_failure() -> Outcome<()> {
+    let (options, mut counts, mut tally) = busy()?;
+    counts.longest_gap = 61_000_000_000;
+    let (gap, _) = judge(&options, &counts, &tally, true);
+    expect(gap == Verdict::Fail, "a gap of a minute passed")?;
+    (counts.longest_gap, tally.stuck) = (0, 1);
+    let (stuck, _) = judge(&options, &counts, &tally, true);
+    expect(stuck == Verdict::Fail, "a lease that is stuck passed")
 }
 
 fn busy() -> Outcome<(Options, Counts, Tally)> {

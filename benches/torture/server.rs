@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::Signal;
 
 use crate::Outcome;
+use crate::clock::ServerClock;
 use crate::processes::send;
 
 /// How long a server may take to start on a busy machine.
@@ -21,6 +22,8 @@ pub(crate) struct Server {
     pub(crate) port: u16,
     password: String,
     etcd: bool,
+    /// Redis's own, which can be set.
+    clock: Option<ServerClock>,
     process: Option<Child>,
 }
 
@@ -33,7 +36,9 @@ impl Server {
     /// Starts one that keeps its data in `directory`, which is made.
     pub(crate) fn start(directory: String, password: &str, etcd: bool) -> Outcome<Self> {
         fs::create_dir(&directory)?;
+        let clock = (!etcd).then(|| ServerClock::new(&directory)).transpose()?;
         let mut server = Self {
+            clock,
             directory,
             port: free_port()?,
             password: password.to_owned(),
@@ -88,7 +93,28 @@ impl Server {
                 "4000",
             ])
             .args(["--requirepass", &self.password, "--dir", &self.directory]);
+        command.envs(self.clock.iter().flat_map(ServerClock::environment));
         command
+    }
+
+    /// Sets its clock, and asks whether it goes by that.
+    pub(crate) fn set_clock(&mut self, by: i64, link: &mut redis::Connection) -> Outcome<()> {
+        let clock = self.clock.as_mut().ok_or("the server has no clock")?;
+        clock.step(by)?;
+        let before = clock.now()?;
+        let (seconds, micros) = redis::cmd("TIME").query::<(i64, i64)>(link)?;
+        let shown = seconds * 1_000_000 + micros;
+        if (before..=clock.now()?).contains(&shown) {
+            return Ok(());
+        }
+        Err(format!("the server shows {shown} where its clock was set to {before}").into())
+    }
+
+    /// Whether its clock was set back and has not caught up.
+    pub(crate) fn is_behind(&self) -> Outcome<bool> {
+        self.clock
+            .as_ref()
+            .map_or(Ok(false), ServerClock::is_behind)
     }
 
     fn etcd(&self) -> Outcome<Command> {

@@ -2,10 +2,13 @@
 //!
 //! A campaign in which too little happened is INVALID and never PASS: its exit code is another one.
 
+use std::time::Duration;
+
 use crate::campaign::Tally;
 use crate::judge::Counts;
 use crate::options::{Options, Profile, Store};
 use crate::schedule::faults_of;
+use crate::stuck::STUCK;
 
 /// What came of a campaign.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,6 +67,10 @@ pub(crate) fn failures(counts: &Counts, tally: &Tally) -> Vec<(&'static str, u64
             "leases free while their command lived",
             counts.free_while_alive,
         ),
+        (
+            "leases that nobody got for a minute",
+            tally.stuck + u64::from(Duration::from_nanos(counts.longest_gap) > STUCK),
+        ),
         ("secrets shown", tally.secrets),
         ("ends that nobody can explain", tally.odd_ends),
     ]
@@ -89,7 +96,7 @@ pub(crate) fn guards(
         let hits = tally.hits.get(&fault).copied().unwrap_or(0);
         guards.push((format!("{fault:?}"), hits, wanted * weight / total / 4));
     }
-    if !options.subject.is_leasectl() {
+    if !options.subject.is_leasectl() || options.profile == Profile::Guardian {
         return guards;
     }
     guards.push(("take-overs".to_owned(), successions.taken_over, wanted / 20));
@@ -127,6 +134,12 @@ fn of_a_server(wanted: u64, tally: &Tally) -> Vec<(String, u64, u64)> {
             wanted / 50,
         ),
         ("deadline kills".to_owned(), late, wanted / 50),
+        // A step forward ends most holds, and what is over tells nothing.
+        (
+            "clock jumps told".to_owned(),
+            event("clock_jump"),
+            wanted / 1_000,
+        ),
     ]
 }
 
