@@ -13,7 +13,6 @@ use crate::options::Store;
 use crate::processes::{alive, raw_now, send};
 use crate::proxy::Weather;
 use crate::schedule::{Fault, Injection};
-use crate::server::Server;
 
 fn note(judge: &Judge, contender: u64, injection: &Injection) {
     let what = format!("{:?} {:?}", injection.fault, injection.lasts);
@@ -279,7 +278,7 @@ impl Campaign {
         const DELETE: &str = "local l = redis.call('KEYS', '*:l:' .. ARGV[1])[1] \
             return l and redis.call('DEL', l) or redis.call('DEL', ARGV[1])";
         let blind = raw_now() + nanos(self.options.ttl * 3);
-        let Some(Ok(mut link)) = self.server.as_ref().map(Server::connection) else {
+        let Some(mut link) = self.link() else {
             return Ok(false);
         };
         self.blind.until(lease, blind);
