@@ -22,6 +22,7 @@ pub(crate) enum Mutant {
     /// A connection is used further after a request on it went unanswered, and whatever comes next on it is the
     /// answer to the next request (P3). Clients with a pool of connections have done so when a request was given
     /// up between its sending and its answer.
+    #[cfg(feature = "redis")]
     ConnectionKept,
 }
 
