@@ -57,7 +57,7 @@ int clock_gettime(clockid_t clock, struct timespec *at) {
 /// A clock, all in microseconds.
 #[derive(Debug)]
 pub(crate) struct ServerClock {
-    library: String,
+    shim: String,
     path: String,
     file: File,
     offset: i64,
@@ -78,7 +78,7 @@ impl ServerClock {
             return Err("gcc does not build the server's clock".into());
         }
         let clock = Self {
-            library,
+            shim: library,
             file: File::create(&path)?,
             path,
             offset: 0,
@@ -95,10 +95,7 @@ impl ServerClock {
 
     /// What the server is started with.
     pub(crate) fn environment(&self) -> [(&str, &str); 2] {
-        [
-            ("LD_PRELOAD", &self.library),
-            ("CLOCK_OF_TORTURE", &self.path),
-        ]
+        [("LD_PRELOAD", &self.shim), ("CLOCK_OF_TORTURE", &self.path)]
     }
 
     /// What it shows.

@@ -61,6 +61,10 @@ pub(crate) fn print(
     for (what, times) in failures(counts, tally) {
         println!("  {what:<40} {times:>7}");
     }
+    print_row(options, counts, tally, took, verdict);
+}
+
+fn print_row(options: &Options, counts: &Counts, tally: &Tally, took: Duration, verdict: Verdict) {
     println!(
         "| subject | store | profile | seed | ttl | injections | acquisitions | overlaps | alive after the end | \
          stale accepted | minutes | verdict |"

@@ -45,10 +45,7 @@ fn main() -> ExitCode {
     if let Some(code) = asked {
         return code;
     }
-    let mut arguments = libtest_mimic::Arguments::from_args();
-    // They wait most of their time. Those that want the machine for themselves get it (`support/alone.rs`).
-    let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    arguments.test_threads.get_or_insert(2 * processors);
+    let arguments = libtest_mimic::Arguments::from_args();
     let mut trials = Vec::new();
     trials.extend(azblob::trials());
     trials.extend(cli::trials());

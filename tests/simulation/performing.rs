@@ -56,12 +56,7 @@ impl Machine {
                     .min(Duration::from_millis(700));
                 self.look_again_at = now + nanos(longest) / 2 + dice.span(longest / 2);
             }
-            Action::Withdraw => {
-                self.request = None;
-                let mut withdrawal = Box::pin(async move { keeper.withdraw(&claim).await });
-                let mut context = Context::from_waker(Waker::noop());
-                assert!(withdrawal.as_mut().poll(&mut context).is_pending());
-            }
+            Action::Withdraw => self.withdraw(),
             Action::Arm(deadline) => self.arm(deadline),
             Action::Start => self.start(now, dice),
             Action::Stop { grace, .. } if self.guardian.stop(local, grace) => {
@@ -75,6 +70,15 @@ impl Machine {
             Action::Finish(outcome) => self.finish(outcome, now, dice, tally),
             _ => {}
         }
+    }
+
+    /// It is sent, and nobody waits for what becomes of it.
+    fn withdraw(&mut self) {
+        let (keeper, claim) = (self.keeper.clone(), self.claim.clone());
+        self.request = None;
+        let mut withdrawal = Box::pin(async move { keeper.withdraw(&claim).await });
+        let mut context = Context::from_waker(Waker::noop());
+        assert!(withdrawal.as_mut().poll(&mut context).is_pending());
     }
 
     fn arm(&mut self, deadline: Deadline) {
